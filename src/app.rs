@@ -1,0 +1,1 @@
+//! Builds everything from the configuration and shuts it down in order.

@@ -1,0 +1,46 @@
+//! The command line: one command a file. stdout is data, stderr is talk; exit 0 fine, 1 findings, 2 could not run.
+
+mod explain;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The bridge between monitors and people.
+#[derive(Debug, Parser)]
+#[command(name = "alertbridge", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Explain(explain::Args),
+}
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Explain(args) => explain::run(&args),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "stderr is where the command line talks")]
+fn complain(message: &str) {
+    eprintln!("alertbridge: {message}");
+}
+
+/// Prints one line of data.
+#[expect(clippy::print_stdout, reason = "stdout is where the command line puts data")]
+fn say(line: &str) {
+    println!("{line}");
+}

@@ -1,0 +1,94 @@
+//! Source kinds: one payload format each, as a table in `sources/` or as a module here where a table cannot say it.
+
+use crate::domain::{Alert, Timestamp};
+
+/// What a sender sent, after authentication and inflating. Nothing here is logged.
+#[derive(Clone, Copy, Debug)]
+pub struct Payload<'a> {
+    /// Upper-case HTTP method.
+    pub method: &'a str,
+    /// The request path.
+    pub path: &'a str,
+    /// The raw query string without `?`; may be empty.
+    pub query: &'a str,
+    /// Headers with lower-case names.
+    pub headers: &'a [(String, String)],
+    pub body: &'a [u8],
+    /// When it arrived: for kinds whose payloads carry no time.
+    pub received_at: Timestamp,
+}
+
+impl Payload<'_> {
+    /// The first header called `name` (lower case).
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The media type without parameters, lower case; empty when the sender says none.
+    pub fn media_type(&self) -> String {
+        let raw = self.header("content-type").unwrap_or("");
+        raw.split(';').next().unwrap_or("").trim().to_ascii_lowercase()
+    }
+}
+
+/// What a payload says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Normalized {
+    /// The alerts that could be read, in payload order; [`Alert::index`] is the position.
+    pub alerts: Vec<Alert>,
+    /// The alerts that could not, with the reason.
+    pub rejected: Vec<Rejected>,
+    /// What the sender wants besides alerts: a handshake to answer.
+    pub handshake: Option<Handshake>,
+    /// Why a payload without alerts is fine ("test message", "deployment started").
+    pub ignored: Option<String>,
+}
+
+/// One alert of a payload that could not be read; the others are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    pub index: u32,
+    pub reason: String,
+}
+
+/// A sender's question that is no alert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Handshake {
+    /// SNS asks to confirm a subscription: the URL to visit, if the topic is one of ours.
+    SnsSubscription { topic: String, url: String },
+    /// Answer 200 with this JSON body (Event Grid's `validationResponse` and the like).
+    Answer { body: String },
+}
+
+/// Why a whole payload could not be read. The sender gets it with a 4xx.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Not JSON (form, XML, ...), with the position.
+    #[error("body is not valid {format}: {detail}")]
+    Syntax { format: &'static str, detail: String },
+    /// Valid syntax that this kind does not know.
+    #[error("payload is not one of {kind}: {detail}")]
+    Shape { kind: String, detail: String },
+    /// A limit of `limits.rs`.
+    #[error("payload exceeds {limit}: {detail}")]
+    TooLarge { limit: &'static str, detail: String },
+}
+
+/// One kind of sender: turns its payloads into alerts. Pure: no I/O, no clock.
+pub trait SourceKind: Send + Sync {
+    /// The name used as `kind = "..."`.
+    fn name(&self) -> &str;
+
+    /// Reads one payload. Never panics, whatever the bytes.
+    fn normalize(&self, payload: &Payload<'_>) -> Result<Normalized, Error>;
+}
+
+/// The built-in kind called `name`.
+pub fn find(name: &str) -> Option<&'static dyn SourceKind> {
+    builtin().iter().copied().find(|kind| kind.name() == name)
+}
+
+/// The built-in kinds: one line each.
+pub fn builtin() -> &'static [&'static dyn SourceKind] {
+    &[]
+}

@@ -1,0 +1,3 @@
+//! Bytes in: authenticate, normalize, decide, commit.
+
+pub mod kinds;

@@ -1,0 +1,52 @@
+//! Every maximum, with its reason. Units stand last in the names.
+
+/// Largest request body as received. Azure sends up to 256 KB, SNS 256 KB, Alertmanager groups may be larger.
+pub const BODY_BYTES_MAX: usize = 4 << 20;
+/// Largest request body after inflating: bounds what a small gzip bomb can cost.
+pub const INFLATED_BYTES_MAX: usize = 16 << 20;
+/// Deepest nesting of a payload; `serde_json` stops at 128 by itself, XML trees are bounded by this too.
+pub const PAYLOAD_DEPTH_MAX: usize = 64;
+/// Alerts of one payload. More is answered as too large.
+pub const ALERTS_PER_PAYLOAD_MAX: usize = 10_000;
+/// Alerts of one commit; larger payloads are split and answered after the last part.
+pub const ALERTS_PER_COMMIT_MAX: usize = 1_000;
+/// Longest alert key; longer identities are hashed.
+pub const KEY_BYTES_MAX: usize = 256;
+/// Longest title of an alert.
+pub const TITLE_CHARS_MAX: usize = 512;
+/// Longest description of an alert.
+pub const TEXT_CHARS_MAX: usize = 4_096;
+/// Most labels of an alert; the rest is counted in the annotation `labels_dropped`.
+pub const LABELS_MAX: usize = 300;
+/// Longest name of a label or annotation.
+pub const LABEL_NAME_CHARS_MAX: usize = 128;
+/// Longest value of a label or annotation.
+pub const LABEL_VALUE_CHARS_MAX: usize = 1_024;
+/// Most links of an alert.
+pub const LINKS_MAX: usize = 16;
+/// Longest URL that is kept as a link.
+pub const LINK_BYTES_MAX: usize = 2_048;
+/// Largest encoded body record; sled keeps values of this size out of its unsynced blob files.
+pub const RECORD_BYTES_MAX: usize = 16 << 10;
+/// Members of an incident shown in one notification; the rest is counted.
+pub const MEMBERS_SHOWN_MAX: usize = 100;
+/// Recent reasons kept in the head of an incident.
+pub const REASONS_KEPT_MAX: usize = 12;
+/// Receivers of one incident.
+pub const RECEIVERS_PER_INCIDENT_MAX: usize = 32;
+/// How much of a receiver's answer is read.
+pub const RESPONSE_BYTES_MAX: usize = 64 << 10;
+/// Largest rendered notification before the medium's own limit.
+pub const RENDERED_BYTES_MAX: usize = 512 << 10;
+/// Last sent body that an attempt keeps, after compression.
+pub const ATTEMPT_BODY_BYTES_MAX: usize = 4 << 10;
+/// Operations waiting for the committer; at the limit the caller gets 503.
+pub const COMMIT_QUEUE_MAX: usize = 4_096;
+/// Operations of one commit batch.
+pub const COMMIT_BATCH_MAX: usize = 256;
+/// How far in the future a sender's time may lie before it is clamped, in seconds.
+pub const FUTURE_SKEW_SECONDS_MAX: u64 = 300;
+/// How long a message id is remembered, in seconds.
+pub const MESSAGE_ID_SECONDS: u64 = 24 * 3600;
+/// Message ids remembered per member.
+pub const MESSAGE_IDS_MAX: usize = 4;
