@@ -1,1 +1,3 @@
-//! (module)
+//! Messages out: lanes, limits, rendering and senders.
+
+pub mod senders;

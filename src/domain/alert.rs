@@ -184,13 +184,11 @@ impl Alert {
     /// The value that a bare name means in matchers, `group_by` and templates: the normalized field if
     /// `name` is one, else the sender's label; `label.NAME` is always the label. Missing is "".
     pub fn value<'a>(&'a self, source: &'a str, name: &str) -> &'a str {
-        match Field::parse(name) {
-            Some(field) => self.field(source, field),
-            None => {
-                let name = name.strip_prefix("label.").unwrap_or(name);
-                self.labels.get(name).map_or("", String::as_str)
-            }
+        if let Some(field) = Field::parse(name) {
+            return self.field(source, field);
         }
+        let name = name.strip_prefix("label.").unwrap_or(name);
+        self.labels.get(name).map_or("", String::as_str)
     }
 
     /// The value of a normalized field; missing is "".

@@ -4,8 +4,18 @@
 
 mod alert;
 mod fingerprint;
+mod incident;
+mod policy;
+mod reason;
+mod route;
 mod time;
+mod told;
 
 pub use alert::{Alert, Field, Labels, Life, Link, Severity, Status};
 pub use fingerprint::{Fingerprint, Fingerprinter};
+pub use incident::{Body, Head, Marks, Member, Retry, Snapshot, State, Told, ToldState};
+pub use policy::{Policy, Rules, Tell, Tells, Timing, Traits};
+pub use reason::Reason;
+pub use route::{Decision, Join};
 pub use time::Timestamp;
+pub use told::{Wanted, Why};
