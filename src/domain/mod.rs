@@ -8,6 +8,7 @@ mod incident;
 mod policy;
 mod reason;
 mod route;
+mod step;
 mod time;
 mod told;
 
@@ -17,5 +18,6 @@ pub use incident::{Body, Head, Marks, Member, Retry, Snapshot, State, Told, Told
 pub use policy::{Policy, Rules, Tell, Tells, Timing, Traits};
 pub use reason::Reason;
 pub use route::{Decision, Join};
+pub use step::{Fresh, Observation, Signal, Slot, Step, Touch, flush, open, step};
 pub use time::Timestamp;
-pub use told::{Wanted, Why};
+pub use told::{Backoff, Patience, Settled, Telling, Wanted, Why, settle, start, wanted};

@@ -154,7 +154,7 @@ impl Traits {
         tells: Tells::CHAT,
         closes: false,
         notices: true,
-        max_age: Duration::from_secs(24 * 3600),
+        max_age: Duration::from_hours(24),
         draining: false,
     };
     /// Traits of SMS, voice and push receivers.
