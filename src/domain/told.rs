@@ -103,6 +103,9 @@ fn news(head: &Head, told: &Told, policy: &Policy, traits: Traits, loaded_at: Ti
         None
     };
     if let Some((mark, why)) = opening {
+        // Who hears no reopens still hears when this episode is worse than all it was told before.
+        let worse = told.state != ToldState::Never && head.peak > told.max_severity;
+        let why = why.or_else(|| if worse { wants(Tell::Rise, Why::Rise) } else { None });
         return why.map_or(Wanted::Nothing(Reason::NotWanted), |why| gated(head, mark, why));
     }
     // The severity compare keeps a rise from being told twice: first as part of another change, then as itself.
