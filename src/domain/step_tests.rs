@@ -85,7 +85,10 @@ impl Story {
     }
 }
 
-fn check(rows: &[(i64, u8, Signal, Reason, &'static str, u32, Severity, u32)]) {
+/// Second, member, signal; then the reason, the state, firing members, peak and seq after it.
+type Row = (i64, u8, Signal, Reason, &'static str, u32, Severity, u32);
+
+fn check(rows: &[Row]) {
     let mut story = Story::new(policy());
     for (second, id, signal, reason, state, firing, peak, seq) in rows.iter().cloned() {
         let case = format!("{signal:?} of {id} at {second}");
