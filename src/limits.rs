@@ -22,6 +22,14 @@ pub const LABELS_MAX: usize = 300;
 pub const LABEL_NAME_CHARS_MAX: usize = 128;
 /// Longest value of a label or annotation.
 pub const LABEL_VALUE_CHARS_MAX: usize = 1_024;
+/// Longest resource, service, environment or rule name of an alert.
+pub const FIELD_CHARS_MAX: usize = 256;
+/// Bytes of one alert's texts together: leaves room in [`RECORD_BYTES_MAX`] for what the record adds.
+pub const ALERT_BYTES_MAX: usize = 14 << 10;
+/// Images of an alert; chat media show a few at most.
+pub const IMAGES_MAX: usize = 4;
+/// Values in one payload (scalars, arrays and objects): bounds the memory of its tree to about 100 MB.
+pub const PAYLOAD_VALUES_MAX: usize = 1_000_000;
 /// Most links of an alert.
 pub const LINKS_MAX: usize = 16;
 /// Longest URL that is kept as a link.

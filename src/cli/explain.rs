@@ -55,7 +55,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         body: &body,
         received_at: SystemClock::default().now(),
     };
-    let normalized = kind.normalize(&payload).context("normalize payload")?;
+    let normalized = kinds::normalize(kind, &payload).context("normalize payload")?;
     super::say(&serde_json::to_string_pretty(&report(&normalized))?);
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,24 @@
 //! Source kinds: one payload format each, as a table in `sources/` or as a module here where a table cannot say it.
+//!
+//! Everybody calls [`normalize`], never [`SourceKind::normalize`]: it holds what the kind says to `limits.rs`.
+//!
+//! # Add a source kind
+//!
+//! 1. Collect the vendor's own description of its payload and write down what names the *problem* (not the message):
+//!    that is the key; a firing payload and its resolve must give the same one.
+//! 2. Write `sources/<kind>.toml` after `docs/sources.md`. Where a table cannot say it, write `<kind>.rs` here with a
+//!    unit struct that implements [`SourceKind`] over [`tree::parse`].
+//! 3. Add one line to [`builtin`] (a module) or to `BUILTIN` in `table/mod.rs` (a table).
+//! 4. Add `tests/fixtures/<kind>/` with at least `firing`, `resolved` and `odd` payloads of our own making and run
+//!    `ALERTBRIDGE_BLESS=1 cargo test --test kinds`, then read the goldens as if you were on call.
+//! 5. Add the row in `docs/sources.md` and a file in `fuzz/fuzz_targets/`.
+//!
+//! An unknown status word must never read as resolved; unknown fields never fail a payload.
+
+pub mod bound;
 
 use crate::domain::{Alert, Timestamp};
+use crate::limits::{ALERTS_PER_PAYLOAD_MAX, INFLATED_BYTES_MAX};
 
 /// What a sender sent, after authentication and inflating. Nothing here is logged.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +99,35 @@ pub trait SourceKind: Send + Sync {
 
     /// Reads one payload. Never panics, whatever the bytes.
     fn normalize(&self, payload: &Payload<'_>) -> Result<Normalized, Error>;
+}
+
+/// Reads `payload` as `kind` and holds the result to `limits.rs`. An alert without a key is rejected alone.
+pub fn normalize(kind: &dyn SourceKind, payload: &Payload<'_>) -> Result<Normalized, Error> {
+    if payload.body.len() > INFLATED_BYTES_MAX {
+        let detail = format!("{} bytes, at most {INFLATED_BYTES_MAX}", payload.body.len());
+        return Err(Error::TooLarge { limit: "INFLATED_BYTES_MAX", detail });
+    }
+    let mut normalized = kind.normalize(payload)?;
+    let count = normalized.alerts.len() + normalized.rejected.len();
+    if count > ALERTS_PER_PAYLOAD_MAX {
+        let detail = format!("{count} alerts, at most {ALERTS_PER_PAYLOAD_MAX}");
+        return Err(Error::TooLarge { limit: "ALERTS_PER_PAYLOAD_MAX", detail });
+    }
+    let mut kept = Vec::with_capacity(normalized.alerts.len());
+    for alert in normalized.alerts {
+        let alert = bound::alert(alert);
+        if alert.key.is_empty() {
+            let reason = "nothing in it names the problem, so it has no key".to_owned();
+            normalized.rejected.push(Rejected { index: alert.index, reason });
+        } else {
+            kept.push(alert);
+        }
+    }
+    normalized.alerts = kept;
+    for rejected in &mut normalized.rejected {
+        rejected.reason = bound::line(&rejected.reason, crate::limits::LABEL_VALUE_CHARS_MAX);
+    }
+    Ok(normalized)
 }
 
 /// The built-in kind called `name`.
