@@ -8,6 +8,8 @@ mod incident;
 mod policy;
 mod reason;
 mod route;
+mod schedule;
+mod signal;
 mod step;
 mod time;
 mod told;
@@ -18,6 +20,8 @@ pub use incident::{Body, Head, Marks, Member, Retry, Snapshot, State, Told, Told
 pub use policy::{Policy, Rules, Tell, Tells, Timing, Traits};
 pub use reason::Reason;
 pub use route::{Decision, Join};
-pub use step::{Fresh, Observation, Signal, Slot, Step, Touch, flush, open, step};
+pub use schedule::flush;
+pub use signal::{Observation, Signal, Slot, Touch};
+pub use step::{Fresh, Step, open, step};
 pub use time::Timestamp;
 pub use told::{Backoff, Patience, Settled, Telling, Wanted, Why, settle, start, wanted};

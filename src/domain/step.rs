@@ -1,78 +1,11 @@
 //! The life of one incident: folds what alerts say into it. No clock, no I/O; a store may rerun it.
 
-use serde::{Deserialize, Serialize};
-use std::time::Duration;
-
+use super::schedule::{News, schedule};
 use super::{
-    Fingerprint, Head, Join, Marks, Member, Policy, Reason, Severity, State, Timestamp, Timing,
-    Told,
+    Head, Join, Marks, Member, Observation, Policy, Reason, Severity, Signal, Slot, State,
+    Timestamp, Told, Touch,
 };
-use crate::limits::{FUTURE_SKEW_SECONDS_MAX, MESSAGE_IDS_MAX, RECEIVERS_PER_INCIDENT_MAX};
-
-/// What an alert says, cut down to what decides. Built once per alert by the store.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Observation {
-    pub severity: Severity,
-    pub title: String,
-    /// The sender's time of this state.
-    pub observed_at: Option<Timestamp>,
-    /// Short hash of the sender's message id.
-    pub message: Option<u64>,
-    /// Hash of the alert's content.
-    pub body: u64,
-    /// Set where the sender never resolves: when it is over without news, and the time it may stay silent.
-    pub expiry: Option<(Timestamp, Duration)>,
-    /// A one-off message.
-    pub notice: bool,
-    /// Who acknowledged, where the sender says.
-    pub by: Option<String>,
-}
-
-impl Observation {
-    /// Clamps a time from the sender that lies too far in the future.
-    #[must_use]
-    pub fn clamped(mut self, now: Timestamp) -> Self {
-        let latest = now.plus(Duration::from_secs(FUTURE_SKEW_SECONDS_MAX));
-        self.observed_at = self.observed_at.map(|at| if at > latest { now } else { at });
-        self
-    }
-}
-
-/// One thing that happens to one member.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Signal {
-    Fire(Observation),
-    Acknowledge(Observation),
-    Resolve(Observation),
-    /// Its alert is routed elsewhere now.
-    Leave,
-    /// No news for too long.
-    Expire,
-}
-
-/// A signal and the member it is for: `slot` is the position in the members given to [`step`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Touch {
-    pub slot: usize,
-    pub signal: Signal,
-}
-
-/// A member before and after a step.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Slot {
-    pub key: Fingerprint,
-    /// `None` is an alert that never was a member.
-    pub member: Option<Member>,
-    /// Whether the step changed it so that it must be written. Counters alone do not.
-    pub changed: bool,
-}
-
-impl Slot {
-    /// A slot for the alert with fingerprint `key`.
-    pub fn new(key: Fingerprint, member: Option<Member>) -> Self {
-        Self { key, member, changed: false }
-    }
-}
+use crate::limits::{MESSAGE_IDS_MAX, RECEIVERS_PER_INCIDENT_MAX};
 
 /// What a step did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,13 +87,6 @@ pub fn step(
     Step { head, changed, slots, reasons }
 }
 
-/// Changes up to now may be told: called when [`Head::next_flush`] is due.
-pub fn flush(head: &mut Head, now: Timestamp) {
-    head.flushed_seq = head.seq;
-    head.last_flush = Some(now);
-    head.next_flush = None;
-}
-
 /// Adds rows for receivers of the policy that have none. Rows are never taken away: what was opened gets closed.
 fn enlist(head: &mut Head, policy: &Policy) -> bool {
     let before = head.told.len();
@@ -182,14 +108,6 @@ const fn reason_matters(reason: Reason) -> bool {
             | Reason::Updated
             | Reason::NothingOpen
     )
-}
-
-/// What kinds of news a step made: they differ in how long they may wait.
-#[derive(Clone, Copy, Debug, Default)]
-struct News {
-    rise: bool,
-    resolved: bool,
-    other: bool,
 }
 
 struct Work {
@@ -461,42 +379,6 @@ fn heard(member: &mut Member, seen: &Observation, now: Timestamp) {
         member.expires_at = Some(at);
         member.timeout_secs = u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX);
     }
-}
-
-/// Decides when the new changes may be told, and lets them be told now if that is now.
-fn schedule(head: &mut Head, news: News, policy: &Policy, loaded_at: Timestamp, now: Timestamp) {
-    let due = match policy.timing {
-        Timing::Grid => grid(head, policy, loaded_at, now),
-        Timing::Prompt => prompt(head, news, policy, now),
-    };
-    let due = head.next_flush.map_or(due, |planned| planned.min(due));
-    if due <= now { flush(head, now) } else { head.next_flush = Some(due) }
-}
-
-fn prompt(head: &Head, news: News, policy: &Policy, now: Timestamp) -> Timestamp {
-    let Some(last) = head.last_flush else {
-        return head.opened_at.plus(policy.group_wait);
-    };
-    let paced = now.max(last.plus(policy.group_interval));
-    if news.rise {
-        return now;
-    }
-    if news.resolved && head.episode <= 1 {
-        return now.plus(policy.resolve_wait);
-    }
-    if news.resolved || news.other { paced } else { Timestamp::MAX }
-}
-
-/// The next point of the grid that starts `group_wait` after the incident or the configuration began.
-pub(super) fn grid(head: &Head, policy: &Policy, loaded_at: Timestamp, at: Timestamp) -> Timestamp {
-    let origin = head.opened_at.max(loaded_at).plus(policy.group_wait);
-    if at <= origin {
-        return origin;
-    }
-    let interval = i64::try_from(policy.group_interval.as_micros()).unwrap_or(i64::MAX).max(1);
-    let behind = at.as_micros() - origin.as_micros();
-    let points = behind / interval + i64::from(behind % interval != 0);
-    Timestamp::from_micros(origin.as_micros().saturating_add(points.saturating_mul(interval)))
 }
 
 #[cfg(test)]

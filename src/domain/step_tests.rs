@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use std::time::Duration;
+
+use super::super::schedule::grid;
+use super::super::{Fingerprint, Timing, flush};
 use super::Reason as R;
 use super::*;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::step::grid;
+use super::schedule::grid;
 use super::{
     Head, Policy, Reason, Retry, Severity, State, Tell, Timestamp, Timing, Told, ToldState, Traits,
 };
