@@ -16,6 +16,7 @@
 //! An unknown status word must never read as resolved; unknown fields never fail a payload.
 
 pub mod bound;
+pub mod tree;
 
 use crate::domain::{Alert, Timestamp};
 use crate::limits::{ALERTS_PER_PAYLOAD_MAX, INFLATED_BYTES_MAX};
