@@ -16,7 +16,17 @@
 //! An unknown status word must never read as resolved; unknown fields never fail a payload.
 
 pub mod bound;
+pub mod read;
 pub mod tree;
+pub mod when;
+pub mod words;
+
+mod alertmanager;
+mod generic;
+mod grafana;
+mod grafana_legacy;
+
+use std::sync::LazyLock;
 
 use crate::domain::{Alert, Timestamp};
 use crate::limits::{ALERTS_PER_PAYLOAD_MAX, INFLATED_BYTES_MAX};
@@ -98,6 +108,11 @@ pub trait SourceKind: Send + Sync {
     /// The name used as `kind = "..."`.
     fn name(&self) -> &str;
 
+    /// Whether its sender also uses GET, with the payload in the query.
+    fn accepts_get(&self) -> bool {
+        false
+    }
+
     /// Reads one payload. Never panics, whatever the bytes.
     fn normalize(&self, payload: &Payload<'_>) -> Result<Normalized, Error>;
 }
@@ -136,7 +151,16 @@ pub fn find(name: &str) -> Option<&'static dyn SourceKind> {
     builtin().iter().copied().find(|kind| kind.name() == name)
 }
 
-/// The built-in kinds: one line each.
+/// The built-in kinds.
 pub fn builtin() -> &'static [&'static dyn SourceKind] {
-    &[]
+    static KINDS: LazyLock<Vec<&'static dyn SourceKind>> = LazyLock::new(|| {
+        let modules: [&'static dyn SourceKind; _] = [
+            // One line each, in alphabetical order.
+            &alertmanager::Alertmanager,
+            &generic::Generic,
+            &grafana::Grafana,
+        ];
+        modules.into()
+    });
+    &KINDS
 }

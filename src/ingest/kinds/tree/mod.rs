@@ -239,7 +239,8 @@ mod tests {
             ("multipart/form-data; boundary=x", b"--x", "body is not valid form: multipart"),
         ];
         for (content_type, body, expected) in rows {
-            let error = parse_as(content_type, body, "").map(|_| ()).expect_err(expected).to_string();
+            let error =
+                parse_as(content_type, body, "").map(|_| ()).expect_err(expected).to_string();
             assert!(error.starts_with(expected), "{error} / {expected}");
         }
     }
