@@ -25,9 +25,11 @@ mod alertmanager;
 mod generic;
 mod grafana;
 mod grafana_legacy;
+pub mod table;
 
 use std::sync::LazyLock;
 
+pub use self::table::Answers;
 use crate::domain::{Alert, Timestamp};
 use crate::limits::{ALERTS_PER_PAYLOAD_MAX, INFLATED_BYTES_MAX};
 
@@ -113,6 +115,11 @@ pub trait SourceKind: Send + Sync {
         false
     }
 
+    /// What its sender is answered.
+    fn answers(&self) -> &Answers {
+        const { &Answers::DEFAULT }
+    }
+
     /// Reads one payload. Never panics, whatever the bytes.
     fn normalize(&self, payload: &Payload<'_>) -> Result<Normalized, Error>;
 }
@@ -160,7 +167,8 @@ pub fn builtin() -> &'static [&'static dyn SourceKind] {
             &generic::Generic,
             &grafana::Grafana,
         ];
-        modules.into()
+        let tables = table::builtin().iter().map(|kind| kind as &'static dyn SourceKind);
+        modules.into_iter().chain(tables).collect()
     });
     &KINDS
 }
