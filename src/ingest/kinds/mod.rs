@@ -17,6 +17,10 @@
 
 pub mod bound;
 
+mod azure_monitor;
+mod fields;
+mod times;
+
 use crate::domain::{Alert, Timestamp};
 use crate::limits::{ALERTS_PER_PAYLOAD_MAX, INFLATED_BYTES_MAX};
 
@@ -137,5 +141,5 @@ pub fn find(name: &str) -> Option<&'static dyn SourceKind> {
 
 /// The built-in kinds: one line each.
 pub fn builtin() -> &'static [&'static dyn SourceKind] {
-    &[]
+    &[&azure_monitor::AzureMonitor]
 }
