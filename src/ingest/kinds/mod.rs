@@ -17,6 +17,9 @@
 
 pub mod bound;
 
+mod aws_cloudwatch;
+mod aws_eventbridge;
+mod aws_sns;
 mod azure_monitor;
 mod fields;
 mod times;
@@ -141,5 +144,10 @@ pub fn find(name: &str) -> Option<&'static dyn SourceKind> {
 
 /// The built-in kinds: one line each.
 pub fn builtin() -> &'static [&'static dyn SourceKind] {
-    &[&azure_monitor::AzureMonitor]
+    &[
+        &aws_cloudwatch::AwsCloudwatch,
+        &aws_eventbridge::AwsEventbridge,
+        &aws_sns::AwsSns,
+        &azure_monitor::AzureMonitor,
+    ]
 }

@@ -23,7 +23,7 @@ pub(super) fn read(body: &Value, received_at: Timestamp) -> Result<Alert, Error>
     let data = body.get("data").unwrap_or(&Value::Null);
     let essentials = data.get("essentials").unwrap_or(&Value::Null);
     let context = data.get("alertContext").unwrap_or(&Value::Null);
-    if !essentials.is_object() && !(essentials.is_null() && context.is_object()) {
+    if !(essentials.is_object() || (essentials.is_null() && context.is_object())) {
         return Err(shape("data.essentials is not an object"));
     }
     let named = fields::first(essentials, &["/alertId", "/alertRule", "/originAlertId"]);
