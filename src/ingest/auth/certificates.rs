@@ -148,3 +148,31 @@ impl Certificates {
         Ok(body)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cache_is_bounded() {
+        let pem = include_bytes!("../../../tests/fixtures/sns/signing.pem");
+        let certificate = Arc::new(Certificate::parse(pem).expect("the fixture"));
+        let url = |number: usize| {
+            let text = format!("https://sns.eu-west-1.amazonaws.com/{number}.pem");
+            CertificateUrl::parse(&text).expect("an address of SNS")
+        };
+        let mut cache = Cache::default();
+        for number in 0..=CERTIFICATES_CACHED_MAX {
+            cache.put(url(number), Arc::clone(&certificate));
+        }
+        assert_eq!(cache.by_url.len(), CERTIFICATES_CACHED_MAX);
+        assert!(cache.get(&url(0)).is_none());
+        assert!(cache.get(&url(1)).is_some());
+        assert!(cache.get(&url(CERTIFICATES_CACHED_MAX)).is_some());
+    }
+
+    #[test]
+    fn the_client_is_built() {
+        assert!(Certificates::new().is_ok());
+    }
+}

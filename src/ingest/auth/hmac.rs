@@ -319,3 +319,140 @@ fn header_name(name: &str) -> Result<String, Error> {
         Err(Error::Signature { detail: "a header name is not one" })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    const BODY: &str = r#"{"status":"firing","alerts":[]}"#;
+    /// 2026-03-01T12:00:00Z, the time that the stamped signatures below were made with.
+    const SIGNED_AT: i64 = 1_772_366_400;
+    const SHA256_HEX: &str = "80a9b3dee69be8445f810d7f6dc9b81a85fca253b1e84d752fb90fef0a5b014f";
+
+    fn parts(secrets: &[&str]) -> HmacParts {
+        let secrets = secrets.iter().map(|secret| Secret::new(*secret)).collect();
+        HmacParts {
+            header: "X-Signature".to_owned(),
+            algorithm: Algorithm::Sha256,
+            encoding: Encoding::Hex,
+            prefix: String::new(),
+            content: SignedContent::body(),
+            time: None,
+            key: KeyForm::Text,
+            secrets: Secrets::new(secrets).expect("secrets"),
+        }
+    }
+
+    fn stamped(content: &str, secrets: &[&str]) -> HmacParts {
+        let time = SigningTime::new("X-Time", Duration::from_mins(5)).expect("a tolerance");
+        HmacParts { content: content.parse().expect("content"), time: Some(time), ..parts(secrets) }
+    }
+
+    fn check(
+        parts: HmacParts,
+        headers: &[(&str, &str)],
+        body: &str,
+        expected: Result<usize, &str>,
+    ) {
+        let hmac = Hmac::new(parts).expect("a scheme");
+        let headers: Vec<_> =
+            headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let address = IpAddr::from([127, 0, 0, 1]);
+        let presented = Presented { headers: &headers, query: "", body: body.as_bytes(), address };
+        let got = hmac.verify(&presented, Timestamp::from_secs(SIGNED_AT + 60));
+        assert_eq!(
+            got.as_ref().map_err(Refused::label),
+            expected.as_ref().map_err(|label| *label),
+            "{headers:?}"
+        );
+    }
+
+    #[test]
+    fn algorithms_encodings_and_prefixes() {
+        let sha1 = "sha1=bc86047c7ab537c4c4cd70c6ad8fad07a6c3ff39";
+        let sha512 = "140331f2d5403d39dc34d973382b3821d19535dec06e4d2ea55f922624412f2c7839c1dcdfffeb6ebac42c2e2b1f0f22839e3639d161449f22ae2299ab1aaed2";
+        let base64 = "gKmz3uab6ERfgQ1/bcm4GoX8olOx6E11L7kP7wpbAU8=";
+        let prefixed =
+            |algorithm| HmacParts { algorithm, prefix: "sha1=".to_owned(), ..parts(&["s3cret"]) };
+        check(parts(&["s3cret"]), &[("x-signature", SHA256_HEX)], BODY, Ok(0));
+        check(parts(&["s3cret"]), &[("x-signature", &SHA256_HEX.to_uppercase())], BODY, Ok(0));
+        check(prefixed(Algorithm::Sha1), &[("x-signature", sha1)], BODY, Ok(0));
+        check(prefixed(Algorithm::Sha1), &[("x-signature", &sha1[5..])], BODY, Err("wrong"));
+        let long = HmacParts { algorithm: Algorithm::Sha512, ..parts(&["s3cret"]) };
+        check(long, &[("x-signature", sha512)], BODY, Ok(0));
+        let encoded = HmacParts { encoding: Encoding::Base64, ..parts(&["s3cret"]) };
+        check(encoded, &[("x-signature", base64)], BODY, Ok(0));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        check(parts(&["s3cret"]), &[], BODY, Err("missing"));
+        check(parts(&["s3cret"]), &[("x-signature", "")], BODY, Err("wrong"));
+        check(parts(&["s3cret"]), &[("x-signature", "zz")], BODY, Err("wrong"));
+        check(parts(&["s3cret"]), &[("x-signature", &SHA256_HEX[..62])], BODY, Err("wrong"));
+        check(parts(&["s3cret"]), &[("x-signature", SHA256_HEX)], "{}", Err("wrong"));
+        check(parts(&["other"]), &[("x-signature", SHA256_HEX)], BODY, Err("wrong"));
+    }
+
+    #[test]
+    fn rotation_on_either_side() {
+        check(parts(&["new", "s3cret"]), &[("x-signature", SHA256_HEX)], BODY, Ok(1));
+        let both = format!("00ff,{SHA256_HEX}");
+        check(parts(&["s3cret"]), &[("x-signature", &both)], BODY, Ok(0));
+        let many = "00ff,".repeat(SIGNATURES_PER_REQUEST_MAX) + SHA256_HEX;
+        check(parts(&["s3cret"]), &[("x-signature", &many)], BODY, Err("wrong"));
+    }
+
+    #[test]
+    fn signed_times() {
+        let grafana = || stamped("{timestamp}:{body}", &["s3cret"]);
+        let signature =
+            ("x-signature", "6dbb137113b614c7bda8c08bafde492fe1cb45594019874eafb0f60337e68e0d");
+        check(grafana(), &[signature, ("x-time", "1772366400")], BODY, Ok(0));
+        check(grafana(), &[signature, ("x-time", "1772366401")], BODY, Err("wrong"));
+        check(grafana(), &[signature, ("x-time", "1772366000")], BODY, Err("replayed"));
+        check(grafana(), &[signature, ("x-time", "1772366800")], BODY, Err("replayed"));
+        check(grafana(), &[signature, ("x-time", "soon")], BODY, Err("signing_time"));
+        check(grafana(), &[signature], BODY, Err("signing_time"));
+        let slack =
+            HmacParts { prefix: "v0=".to_owned(), ..stamped("v0:{timestamp}:{body}", &["s3cret"]) };
+        let signature = "v0=66aaf302a5ebc8ff77a8279fa5b73922f85a4ae3edaef55e75feaf57338f164c";
+        check(slack, &[("x-signature", signature), ("x-time", "1772366400")], BODY, Ok(0));
+    }
+
+    #[test]
+    fn standard_webhooks() {
+        let standard = |secret: &str| HmacParts {
+            prefix: "v1,".to_owned(),
+            encoding: Encoding::Base64,
+            key: KeyForm::Base64,
+            ..stamped("{webhook-id}.{timestamp}.{body}", &[secret])
+        };
+        let secret = "whsec_YSBrZXkgb2YgdHdlbnR5LWZvdXIgYnl0";
+        let signature = "v1,AAAA v1,94R37Q8TC5ckCjUlwn1/NCfCMVTpTzGFB1jKRmr1mGI=";
+        let headers =
+            [("x-signature", signature), ("x-time", "1772366400"), ("webhook-id", "msg_1")];
+        check(standard(secret), &headers, BODY, Ok(0));
+        check(standard(secret), &headers[..2], BODY, Err("missing"));
+        assert!(Hmac::new(standard("whsec_*")).is_err());
+    }
+
+    #[test]
+    fn schemes_that_prove_nothing_are_not_built() {
+        for content in ["", "{timestamp}", "{body}{body}", "{body", "{}{body}"] {
+            assert!(content.parse::<SignedContent>().is_err(), "{content:?}");
+        }
+        let unsigned =
+            HmacParts { content: SignedContent::body(), ..stamped("{timestamp}{body}", &["s"]) };
+        assert!(Hmac::new(unsigned).is_err());
+        let unheld = HmacParts { time: None, ..stamped("{timestamp}{body}", &["s"]) };
+        assert!(Hmac::new(unheld).is_err());
+        assert!(Hmac::new(HmacParts { header: "no header".to_owned(), ..parts(&["s"]) }).is_err());
+        assert!(SigningTime::new("X-Time", Duration::ZERO).is_err());
+        assert!(SigningTime::new("X-Time", Duration::from_hours(2)).is_err());
+        assert!("md5".parse::<Algorithm>().is_err());
+        assert!("base32".parse::<Encoding>().is_err());
+    }
+}

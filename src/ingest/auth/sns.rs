@@ -188,3 +188,156 @@ impl Signed {
             .map_err(|_| Refused::Wrong { scheme: "sns" })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+    use std::sync::Arc;
+
+    use super::*;
+
+    const SIGNING: &[u8] = include_bytes!("../../../tests/fixtures/sns/signing.pem");
+    const OTHER_NAME: &[u8] = include_bytes!("../../../tests/fixtures/sns/other-name.pem");
+    const V1: &str = include_str!("../../../tests/fixtures/sns/notification-v1.json");
+    const V2: &str = include_str!("../../../tests/fixtures/sns/notification-v2.json");
+    const NO_SUBJECT: &str = include_str!("../../../tests/fixtures/sns/no-subject-v2.json");
+    const SUBSCRIPTION: &str = include_str!("../../../tests/fixtures/sns/subscription-v1.json");
+    const TOPIC: &str = "arn:aws:sns:eu-west-1:111122223333:alarms";
+
+    /// Ten minutes after the fixtures were sent, within the certificate's year.
+    fn soon() -> Timestamp {
+        Timestamp::parse_rfc3339("2026-03-01T12:10:00Z").expect("a time")
+    }
+
+    fn verdict(body: &str, topics: &[&str], now: Timestamp) -> Result<(), &'static str> {
+        let topics =
+            Topics::new(topics.iter().map(|topic| (*topic).to_owned()).collect()).expect("topics");
+        let certificate = Arc::new(Certificate::parse(SIGNING).expect("the fixture"));
+        let presented = Presented {
+            headers: &[],
+            query: "",
+            body: body.as_bytes(),
+            address: IpAddr::from([0, 0, 0, 0]),
+        };
+        verify(&topics, &presented, &|_| Some(Arc::clone(&certificate)), now)
+            .map_err(|refused| refused.label())
+    }
+
+    /// The fixture with one member replaced.
+    fn with(body: &str, name: &str, value: Value) -> String {
+        let mut message: Value = serde_json::from_str(body).expect("JSON");
+        message[name] = value;
+        message.to_string()
+    }
+
+    #[test]
+    fn both_versions_and_all_forms() {
+        for body in [V1, V2, NO_SUBJECT, SUBSCRIPTION] {
+            assert_eq!(verdict(body, &[TOPIC], soon()), Ok(()), "{body}");
+        }
+        // As Lambda spells it, and unsigned values may change.
+        let relayed = V1.replace("SigningCertURL", "SigningCertUrl");
+        assert_eq!(verdict(&relayed, &[TOPIC], soon()), Ok(()));
+        assert_eq!(verdict(&with(V1, "UnsubscribeURL", "x".into()), &[TOPIC], soon()), Ok(()));
+        let null = with(NO_SUBJECT, "Subject", Value::Null);
+        assert_eq!(verdict(&null, &[TOPIC], soon()), Ok(()));
+    }
+
+    #[test]
+    fn any_changed_signed_value_fails() {
+        for name in ["Message", "MessageId", "Subject"] {
+            for body in [V1, V2] {
+                assert_eq!(
+                    verdict(&with(body, name, "changed".into()), &[TOPIC], soon()),
+                    Err("wrong"),
+                    "{name}"
+                );
+            }
+        }
+        for name in ["Message", "MessageId", "SubscribeURL", "Token"] {
+            assert_eq!(
+                verdict(&with(SUBSCRIPTION, name, "x".into()), &[TOPIC], soon()),
+                Err("wrong"),
+                "{name}"
+            );
+        }
+        let later = with(V1, "Timestamp", "2026-03-01T12:00:00.001Z".into());
+        assert_eq!(verdict(&later, &[TOPIC], soon()), Err("wrong"));
+        let elsewhere = "arn:aws:sns:eu-west-1:111122223333:others";
+        let moved = with(V1, "TopicArn", elsewhere.into());
+        assert_eq!(verdict(&moved, &[TOPIC, elsewhere], soon()), Err("wrong"));
+        assert_eq!(
+            verdict(&with(NO_SUBJECT, "Subject", "".into()), &[TOPIC], soon()),
+            Err("wrong")
+        );
+        assert_eq!(
+            verdict(&with(V1, "SignatureVersion", "2".into()), &[TOPIC], soon()),
+            Err("wrong")
+        );
+    }
+
+    #[test]
+    fn what_is_not_signed_is_refused() {
+        for (name, value) in [
+            ("SignatureVersion", Value::from("3")),
+            ("SignatureVersion", Value::from(1)),
+            ("Signature", Value::from("***")),
+            ("Signature", Value::Null),
+            ("SigningCertURL", Value::from("https://sns.example.com/a.pem")),
+            ("Type", Value::from("Other")),
+            ("TopicArn", Value::from("arn:aws:sqs:eu-west-1:111122223333:alarms")),
+            ("Timestamp", Value::from("today")),
+            ("MessageId", Value::Null),
+        ] {
+            let body = with(V1, name, value);
+            assert_eq!(verdict(&body, &[TOPIC], soon()), Err("unsigned"), "{body}");
+        }
+        assert_eq!(verdict("raw text", &[TOPIC], soon()), Err("unsigned"));
+        assert_eq!(verdict("[]", &[TOPIC], soon()), Err("unsigned"));
+    }
+
+    #[test]
+    fn topics_and_age() {
+        assert_eq!(
+            verdict(V1, &["arn:aws:sns:eu-west-1:111122223333:others"], soon()),
+            Err("topic")
+        );
+        assert_eq!(verdict(V1, &[], soon()), Err("topic"));
+        let days = |count: u64| soon().plus(std::time::Duration::from_secs(count * 24 * 3600));
+        assert_eq!(verdict(V1, &[TOPIC], days(2)), Err("replayed"));
+        assert!(Topics::new(vec!["alarms".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn certificates() {
+        let signed = Signed::read(V1.as_bytes()).expect("signed");
+        let certificate = Certificate::parse(SIGNING).expect("the fixture");
+        for (now, expected) in [
+            ("2026-03-01T12:00:00Z", Ok(())),
+            ("2025-12-31T23:59:59Z", Err("certificate")),
+            ("2027-01-01T00:00:01Z", Err("certificate")),
+        ] {
+            let now = Timestamp::parse_rfc3339(now).expect("a time");
+            assert_eq!(
+                signed.verify(&certificate, now).map_err(|refused| refused.label()),
+                expected,
+                "{now}"
+            );
+        }
+        assert!(matches!(Certificate::parse(OTHER_NAME), Err(CertificateError::Name)));
+        assert!(matches!(Certificate::parse(b"<html>"), Err(CertificateError::Unreadable)));
+    }
+
+    #[test]
+    fn a_missing_certificate_is_asked_for() {
+        let topics = Topics::new(vec![TOPIC.to_owned()]).expect("topics");
+        let presented = Presented {
+            headers: &[],
+            query: "",
+            body: V1.as_bytes(),
+            address: IpAddr::from([0, 0, 0, 0]),
+        };
+        let refused = verify(&topics, &presented, &|_| None, soon()).expect_err("no certificate");
+        assert_eq!((refused.label(), refused.status()), ("no_certificate", 503));
+    }
+}

@@ -15,8 +15,9 @@ impl CertificateUrl {
     /// Reads an address; nothing if it is not one of SNS's certificates.
     pub fn parse(text: &str) -> Option<Self> {
         let url = of_sns(text)?;
-        let fine =
-            url.path().ends_with(".pem") && url.query().is_none() && url.fragment().is_none();
+        let fine = url.path().rsplit_once('.').is_some_and(|(_, ending)| ending == "pem")
+            && url.query().is_none()
+            && url.fragment().is_none();
         fine.then_some(Self(url))
     }
 
