@@ -58,3 +58,19 @@ pub const FUTURE_SKEW_SECONDS_MAX: u64 = 300;
 pub const MESSAGE_ID_SECONDS: u64 = 24 * 3600;
 /// Message ids remembered per member.
 pub const MESSAGE_IDS_MAX: usize = 4;
+/// Live secrets of a source: the one in use and the one that replaces it.
+pub const LIVE_SECRETS_MAX: usize = 2;
+/// Signatures of one header that are tried; senders that rotate send two.
+pub const SIGNATURES_PER_REQUEST_MAX: usize = 8;
+/// Entries of `X-Forwarded-For` that are walked; longer chains are forged.
+pub const FORWARDED_HOPS_MAX: usize = 32;
+/// Widest tolerance for the time in a signature, in seconds: a wider one stops no replay.
+pub const SIGNATURE_TOLERANCE_SECONDS_MAX: u64 = 3600;
+/// SNS signing certificates kept; a region uses one or two at a time.
+pub const CERTIFICATES_CACHED_MAX: usize = 32;
+/// How much of an answer is read as a signing certificate; they are about 2 KB.
+pub const CERTIFICATE_BYTES_MAX: usize = 64 << 10;
+/// Signing certificates fetched at the same time, however many messages wait.
+pub const CERTIFICATE_FETCHES_MAX: usize = 2;
+/// Longest fetch of a certificate or visit of a subscription, in seconds; SNS waits 15 s for our answer.
+pub const CERTIFICATE_FETCH_SECONDS_MAX: u64 = 5;

@@ -1,3 +1,4 @@
 //! Bytes in: authenticate, normalize, decide, commit.
 
+pub mod auth;
 pub mod kinds;

@@ -22,10 +22,16 @@ pub mod when;
 pub mod words;
 
 mod alertmanager;
+mod aws_cloudwatch;
+mod aws_eventbridge;
+mod aws_sns;
+mod azure_monitor;
+mod fields;
 mod generic;
 mod grafana;
 mod grafana_legacy;
 pub mod table;
+mod times;
 
 use std::sync::LazyLock;
 
@@ -164,6 +170,10 @@ pub fn builtin() -> &'static [&'static dyn SourceKind] {
         let modules: [&'static dyn SourceKind; _] = [
             // One line each, in alphabetical order.
             &alertmanager::Alertmanager,
+            &aws_cloudwatch::AwsCloudwatch,
+            &aws_eventbridge::AwsEventbridge,
+            &aws_sns::AwsSns,
+            &azure_monitor::AzureMonitor,
             &generic::Generic,
             &grafana::Grafana,
         ];
