@@ -323,10 +323,9 @@ fn unescape(raw: &str) -> String {
         }
         match chars.next() {
             Some('"') => out.push('"'),
-            Some('\\') => out.push('\\'),
             Some('n') => out.push('\n'),
             Some(other) => out.extend(['\\', other]),
-            None => out.push('\\'),
+            Some('\\') | None => out.push('\\'),
         }
     }
     out

@@ -202,6 +202,11 @@ impl RouteTable {
         }
     }
 
+    /// What takes the alerts that no route takes.
+    pub fn root(&self) -> &Route {
+        &self.nodes[0].route
+    }
+
     /// All routes, the root first, then in the order of the file.
     pub fn routes(&self) -> impl Iterator<Item = &Route> {
         self.nodes.iter().map(|node| &node.route)
