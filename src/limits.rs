@@ -74,3 +74,17 @@ pub const CERTIFICATE_BYTES_MAX: usize = 64 << 10;
 pub const CERTIFICATE_FETCHES_MAX: usize = 2;
 /// Longest fetch of a certificate or visit of a subscription, in seconds; SNS waits 15 s for our answer.
 pub const CERTIFICATE_FETCH_SECONDS_MAX: u64 = 5;
+/// Compiled size of one pattern of a matcher: every firing alert may run it.
+pub const PATTERN_BYTES_MAX: usize = 256 << 10;
+/// Routes of one file: the checks at load compare siblings pairwise.
+pub const ROUTES_MAX: usize = 5_000;
+/// Deepest nesting of routes: the walk recurses.
+pub const ROUTE_DEPTH_MAX: usize = 16;
+/// Longest name of a source, receiver or route: they stand in URLs, metrics and stored records.
+pub const NAME_BYTES_MAX: usize = 64;
+/// Largest `routes.toml`.
+pub const ROUTES_BYTES_MAX: u64 = 4 << 20;
+/// Largest file that a `file:` secret names.
+pub const SECRET_FILE_BYTES_MAX: u64 = 64 << 10;
+/// Longest chain of fallbacks from one receiver.
+pub const FALLBACK_DEPTH_MAX: usize = 3;

@@ -205,7 +205,7 @@ impl Alert {
 }
 
 /// The normalized facts that a bare name means before it means a label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Field {
     Source,
     Severity,
@@ -216,17 +216,25 @@ pub enum Field {
 }
 
 impl Field {
+    /// All fields.
+    pub const ALL: [Self; 6] =
+        [Self::Source, Self::Severity, Self::Resource, Self::Service, Self::Env, Self::Alertname];
+
+    /// The name used in matchers, `group_by` and templates.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Severity => "severity",
+            Self::Resource => "resource",
+            Self::Service => "service",
+            Self::Env => "env",
+            Self::Alertname => "alertname",
+        }
+    }
+
     /// The field called `name`.
     pub fn parse(name: &str) -> Option<Self> {
-        Some(match name {
-            "source" => Self::Source,
-            "severity" => Self::Severity,
-            "resource" => Self::Resource,
-            "service" => Self::Service,
-            "env" => Self::Env,
-            "alertname" => Self::Alertname,
-            _ => return None,
-        })
+        Self::ALL.into_iter().find(|field| field.as_str() == name)
     }
 }
 
