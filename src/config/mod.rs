@@ -47,3 +47,6 @@ impl Catalog {
         self.senders.iter().find(|kind| kind.name == name).copied()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -246,7 +246,10 @@ impl<'d> Section<'d> {
             }
             let message = format!("unknown key `{}` in {}", entry.key, self.title);
             let unused = self.known.iter().copied().filter(|key| self.table.get(key).is_none());
-            let hint = suggest::hint(&entry.key, unused, "known keys");
+            let hint = match suggest::nearest(&entry.key, &self.known) {
+                Some(nearest) => Some(format!("did you mean `{nearest}`?")),
+                None => suggest::hint(&entry.key, unused, "known keys"),
+            };
             let problem = Problem::error(Word::UnknownKey, entry.key_span.clone(), message);
             reader.report(problem.maybe_hint(hint));
         }

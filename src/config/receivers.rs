@@ -187,7 +187,7 @@ fn one(
 
 /// Places that may hold secrets: everything but the keys known not to be.
 pub(super) fn hide(reader: &mut Reader<'_>, catalog: &Catalog, receivers: &Node) {
-    const PLAIN: [&str; 13] = [
+    const PLAIN: [&str; 12] = [
         "kind",
         "limit",
         "template",
@@ -200,11 +200,16 @@ pub(super) fn hide(reader: &mut Reader<'_>, catalog: &Catalog, receivers: &Node)
         "timeout",
         "concurrency",
         "every_transition",
-        "doc",
     ];
-    let Value::Table(table) = &receivers.value else { return };
+    let Value::Table(table) = &receivers.value else {
+        receivers.leaves(&mut reader.hidden);
+        return;
+    };
     for receiver in &table.entries {
-        let Value::Table(keys) = &receiver.node.value else { continue };
+        let Value::Table(keys) = &receiver.node.value else {
+            receiver.node.leaves(&mut reader.hidden);
+            continue;
+        };
         let kind = keys.get("kind").and_then(|entry| match &entry.node.value {
             Value::Text(kind) => catalog.sender(kind),
             _ => None,

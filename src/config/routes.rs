@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::cases::{self, RouteTest};
-use super::document::{self, Value};
+use super::document::{self, Table, Value};
 use super::environment::Environment;
-use super::problem::{Problem, Report, Word};
+use super::problem::{Problem, Report, place};
 use super::reader::{Reader, Section};
 use super::receivers::{self, INBOX, Receiver};
 use super::sources::{self, Source};
@@ -69,10 +69,11 @@ impl Routes {
         let directory = path.parent().unwrap_or(Path::new(""));
         let (document, problems) = document::parse(text);
         if !problems.is_empty() {
-            let hidden = unreadable(text, &problems);
-            return Err(Report::new(&file, text, hidden, problems));
+            let problems = first_of_each_line(text, problems);
+            return Err(Report::new(&file, text, unreadable(text), problems));
         }
         let mut reader = Reader::new(&options.environment, directory, options.strict);
+        hide(&mut reader, options.catalog, &document);
         let section = Section::new("routes.toml", &document, 0..0);
         let checked = read(&mut reader, options.catalog, text, section);
         let report = Report::new(&file, text, reader.hidden, reader.problems);
@@ -127,9 +128,6 @@ fn read(
     let (sources, receivers) = (file.get("sources"), file.get("receivers"));
     let defaults = file.entry("defaults").map(|entry| (&entry.node, &entry.key_span));
     let (routes, tests) = (file.get("route"), file.get("test"));
-    if let Some(node) = receivers {
-        receivers::hide(reader, catalog, node);
-    }
     let mut source_names = BTreeSet::new();
     if let Some(node) = sources
         && let Value::Table(table) = &node.value
@@ -163,17 +161,16 @@ fn read(
     })
 }
 
-/// Where syntax errors must not show their line: below a header of sources or receivers any line may be
-/// a secret, and a file that cannot be parsed does not say which.
-fn unreadable(text: &str, problems: &[Problem]) -> Vec<std::ops::Range<usize>> {
-    debug_assert!(problems.iter().all(|problem| problem.word == Word::Syntax));
+/// Where syntax errors must not show their line: a file that cannot be parsed does not say what is a secret,
+/// so only what stands below the headers of routes, tests and defaults is shown.
+fn unreadable(text: &str) -> Vec<std::ops::Range<usize>> {
     let mut hidden = Vec::new();
-    let (mut secret, mut at) = (false, 0);
+    let (mut secret, mut at) = (true, 0);
     for line in text.split_inclusive('\n') {
         let header = line.trim_start();
         if header.starts_with('[') {
             let name = header.trim_start_matches(['[', ' ', '\t', '"', '\'']);
-            secret = name.starts_with("sources") || name.starts_with("receivers");
+            secret = !["defaults", "route", "test"].iter().any(|plain| name.starts_with(plain));
         }
         if secret && !line.trim().is_empty() {
             hidden.push(at..at + line.len());
@@ -181,4 +178,26 @@ fn unreadable(text: &str, problems: &[Problem]) -> Vec<std::ops::Range<usize>> {
         at += line.len();
     }
     hidden
+}
+
+/// One mistake may confuse the rest of its line: the first of each line is enough.
+fn first_of_each_line(text: &str, problems: Vec<Problem>) -> Vec<Problem> {
+    let mut lines = BTreeSet::new();
+    let first = |problem: &Problem| lines.insert(place(text, problem.span.start).0);
+    let mut problems = problems;
+    problems.sort_by_key(|problem| problem.span.start);
+    problems.retain(first);
+    problems
+}
+
+/// Hides what may be a secret: values of keys that are not known to be plain.
+fn hide(reader: &mut Reader<'_>, catalog: &Catalog, file: &Table) {
+    for entry in &file.entries {
+        match entry.key.as_str() {
+            "defaults" | "route" | "test" => {}
+            "sources" => sources::hide(reader, &entry.node),
+            "receivers" => receivers::hide(reader, catalog, &entry.node),
+            _ => entry.node.leaves(&mut reader.hidden),
+        }
+    }
 }

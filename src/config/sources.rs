@@ -146,6 +146,28 @@ pub(super) fn read(
     sources
 }
 
+/// Places that may hold secrets: everything but the keys known not to be.
+pub(super) fn hide(reader: &mut Reader<'_>, sources: &Node) {
+    const PLAIN: [&str; 7] =
+        ["kind", "allow", "limit", "body_limit", "table", "endpoint", "topics"];
+    let Value::Table(table) = &sources.value else {
+        sources.leaves(&mut reader.hidden);
+        return;
+    };
+    for source in &table.entries {
+        let Value::Table(keys) = &source.node.value else {
+            source.node.leaves(&mut reader.hidden);
+            continue;
+        };
+        for entry in keys.entries.iter().filter(|entry| !PLAIN.contains(&entry.key.as_str())) {
+            let word = matches!(&entry.node.value, Value::Text(text) if text == "none");
+            if !word {
+                entry.node.leaves(&mut reader.hidden);
+            }
+        }
+    }
+}
+
 fn one(
     reader: &mut Reader<'_>,
     catalog: &Catalog,
@@ -258,13 +280,8 @@ fn auth(reader: &mut Reader<'_>, node: &Node) -> Option<Auth> {
     match &node.value {
         Value::Text(text) if text == "none" => Some(Auth::None),
         Value::Text(text) if text == "sns" => Some(Auth::Sns),
-        Value::Table(table) => {
-            node.leaves(&mut reader.hidden);
-            auth_table(reader, table, node, FORMS)
-        }
+        Value::Table(table) => auth_table(reader, table, node, FORMS),
         _ => {
-            // It may be a bare token.
-            node.leaves(&mut reader.hidden);
             let problem = Problem::error(Word::InvalidValue, node.span.clone(), "unknown auth");
             reader.report(problem.hint(FORMS));
             None

@@ -324,8 +324,8 @@ fn unescape(raw: &str) -> String {
         match chars.next() {
             Some('"') => out.push('"'),
             Some('n') => out.push('\n'),
-            Some(other) => out.extend(['\\', other]),
             Some('\\') | None => out.push('\\'),
+            Some(other) => out.extend(['\\', other]),
         }
     }
     out
