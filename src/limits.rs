@@ -48,6 +48,16 @@ pub const RESPONSE_BYTES_MAX: usize = 64 << 10;
 pub const RENDERED_BYTES_MAX: usize = 512 << 10;
 /// Last sent body that an attempt keeps, after compression.
 pub const ATTEMPT_BODY_BYTES_MAX: usize = 4 << 10;
+/// Longest pause that a receiver's answer may ask for, in seconds: longer ones are asked again.
+pub const PAUSE_SECONDS_MAX: u64 = 3_600;
+/// Headers of a receiver's answer that are kept.
+pub const RESPONSE_HEADERS_MAX: usize = 64;
+/// Longest kept header value of a receiver's answer.
+pub const RESPONSE_HEADER_BYTES_MAX: usize = 4 << 10;
+/// Longest error text kept of an attempt.
+pub const ERROR_CHARS_MAX: usize = 500;
+/// Deliveries of one lane between claim and settle, however fast its receiver is: what a crash may leave unsettled.
+pub const LANE_UNITS_MAX: usize = 128;
 /// Operations waiting for the committer; at the limit the caller gets 503.
 pub const COMMIT_QUEUE_MAX: usize = 4_096;
 /// Operations of one commit batch.
