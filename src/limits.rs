@@ -98,13 +98,3 @@ pub const ROUTES_BYTES_MAX: u64 = 4 << 20;
 pub const SECRET_FILE_BYTES_MAX: u64 = 64 << 10;
 /// Longest chain of fallbacks from one receiver.
 pub const FALLBACK_DEPTH_MAX: usize = 3;
-/// Longest pause that a receiver's answer may ask for, in seconds: longer ones are asked again.
-pub const PAUSE_SECONDS_MAX: u64 = 3_600;
-/// Headers of a receiver's answer that are kept.
-pub const RESPONSE_HEADERS_MAX: usize = 64;
-/// Longest kept header value of a receiver's answer.
-pub const RESPONSE_HEADER_BYTES_MAX: usize = 4 << 10;
-/// Longest error text kept of an attempt.
-pub const ERROR_CHARS_MAX: usize = 500;
-/// Deliveries of one lane between claim and settle, however fast its receiver is: what a crash may leave unsettled.
-pub const LANE_UNITS_MAX: usize = 128;
