@@ -6,7 +6,7 @@ there, and no (incident, receiver, version) is sent twice except where the kill 
 
     crash.py [--kills 24] [--seed 1]
 """
-import argparse, collections, http.client, json, pathlib, random, tempfile, time
+import argparse, collections, http.client, json, pathlib, random, re, tempfile, time
 
 from lib import Bridge, Lab, alert, call, demand, free_port, in_threads, until
 
@@ -105,10 +105,10 @@ def check(bridge, lab, accepted, kills):
     incidents = bridge.incidents()
     by_title = collections.defaultdict(list)
     for incident in incidents:
-        by_title[incident["title"]].append(incident)
+        by_title[re.search(r"k\d+p\d+n\d+", incident["title"])[0]].append(incident)
     wrong = []
     for name, status in accepted.items():
-        found = by_title.get(f"{name} is down", [])
+        found = by_title.get(name, [])
         if len(found) != 1:
             wrong.append(f"{name}: {len(found)} incidents")
         elif status == "resolved" and found[0]["state"] != "resolved":
