@@ -70,11 +70,15 @@ impl SourceKind for Alertmanager {
     }
 }
 
+/// Reads one alert of an envelope, or says what it lacks.
+pub(super) type ReadAlert =
+    fn(root: &Map<String, Value>, item: &Map<String, Value>) -> Result<Alert, String>;
+
 /// Reads the envelope that Alertmanager and Grafana share with `read_alert(root, alert)`.
 pub(super) fn group(
     kind: &str,
     root: &Map<String, Value>,
-    read_alert: fn(&Map<String, Value>, &Map<String, Value>) -> Result<Alert, String>,
+    read_alert: ReadAlert,
 ) -> Result<Normalized, Error> {
     let alerts = match root.get("alerts") {
         Some(Value::Array(alerts)) => alerts,
@@ -92,11 +96,7 @@ pub(super) fn group(
     Ok(normalized)
 }
 
-fn each(
-    alerts: &[Value],
-    root: &Map<String, Value>,
-    read_alert: fn(&Map<String, Value>, &Map<String, Value>) -> Result<Alert, String>,
-) -> Normalized {
+fn each(alerts: &[Value], root: &Map<String, Value>, read_alert: ReadAlert) -> Normalized {
     let mut normalized = Normalized::default();
     for (index, item) in (0_u32..).zip(alerts) {
         let read = match item {
