@@ -103,7 +103,7 @@ fn from_text(text: &str) -> Option<Alert> {
     let mut alert = Alert::new(identity::of_text(title), title);
     let leading = leading_word(title);
     alert.status = names::strong_status(&leading).unwrap_or(Status::Firing);
-    alert.severity = words::severity(&leading).unwrap_or_default();
+    alert.severity = title_severity(title).unwrap_or_default();
     alert.life = Life::Expires;
     alert.text = (text.trim() != title).then(|| text.trim().to_owned());
     Some(alert)
@@ -225,6 +225,16 @@ fn leading_word(text: &str) -> String {
         .find(|word| !word.is_empty())
         .unwrap_or("")
         .to_owned()
+}
+
+/// The severity that a title begins with, or that stands in capitals near its begin (`SMTP CRITICAL - no answer`).
+fn title_severity(title: &str) -> Option<Severity> {
+    const WORDS_LOOKED_AT: usize = 3;
+    let capitals = |word: &&str| word.len() > 1 && !word.chars().any(char::is_lowercase);
+    words::severity(&leading_word(title)).or_else(|| {
+        let near = title.split(|c: char| !c.is_alphanumeric()).take(WORDS_LOOKED_AT);
+        near.filter(capitals).find_map(words::severity)
+    })
 }
 
 #[cfg(test)]
