@@ -70,11 +70,15 @@ impl SourceKind for Alertmanager {
     }
 }
 
+/// Reads one alert of an envelope, or says what it lacks.
+pub(super) type ReadAlert =
+    fn(root: &Map<String, Value>, item: &Map<String, Value>) -> Result<Alert, String>;
+
 /// Reads the envelope that Alertmanager and Grafana share with `read_alert(root, alert)`.
 pub(super) fn group(
     kind: &str,
     root: &Map<String, Value>,
-    read_alert: fn(&Map<String, Value>, &Map<String, Value>) -> Result<Alert, String>,
+    read_alert: ReadAlert,
 ) -> Result<Normalized, Error> {
     let alerts = match root.get("alerts") {
         Some(Value::Array(alerts)) => alerts,
@@ -92,11 +96,7 @@ pub(super) fn group(
     Ok(normalized)
 }
 
-fn each(
-    alerts: &[Value],
-    root: &Map<String, Value>,
-    read_alert: fn(&Map<String, Value>, &Map<String, Value>) -> Result<Alert, String>,
-) -> Normalized {
+fn each(alerts: &[Value], root: &Map<String, Value>, read_alert: ReadAlert) -> Normalized {
     let mut normalized = Normalized::default();
     for (index, item) in (0_u32..).zip(alerts) {
         let read = match item {
@@ -211,7 +211,7 @@ pub(super) fn title(name: Option<&str>, summary: Option<&str>, thing: Option<&st
     };
     match thing {
         Some(thing) if title.is_empty() => title.push_str(thing),
-        Some(thing) if !title.contains(thing) => {
+        Some(thing) if !mentions(&title, thing) => {
             title.push_str(" (");
             title.push_str(thing);
             title.push(')');
@@ -219,6 +219,14 @@ pub(super) fn title(name: Option<&str>, summary: Option<&str>, thing: Option<&st
         _ => {}
     }
     title
+}
+
+/// Whether `title` has `thing` as words of its own: `Probe` does not mention `b`.
+fn mentions(title: &str, thing: &str) -> bool {
+    let ends = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
+    title.match_indices(thing).any(|(at, _)| {
+        ends(title[..at].chars().next_back()) && ends(title[at + thing.len()..].chars().next())
+    })
 }
 
 fn shape(kind: &str, detail: &str) -> Error {
@@ -290,4 +298,24 @@ fn add_links(
     }
     read::add_link(links, "alertmanager", root.get("externalURL").and_then(Value::as_str));
     alert.images.extend(item.get("imageURL").and_then(read::scalar));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles_say_each_thing_once() {
+        let rows = [
+            (Some("Down"), Some("web-1 is gone"), Some("web-1"), "Down: web-1 is gone"),
+            (Some("Down"), Some("Down since noon"), Some("web-1"), "Down since noon (web-1)"),
+            (Some("Probe"), None, Some("b"), "Probe (b)"),
+            (None, Some("x"), None, "x"),
+            (None, None, Some("web-1"), "web-1"),
+            (None, None, None, ""),
+        ];
+        for (name, summary, thing, expected) in rows {
+            assert_eq!(title(name, summary, thing), expected);
+        }
+    }
 }

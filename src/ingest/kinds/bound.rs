@@ -25,6 +25,8 @@ pub fn alert(mut alert: Alert) -> Alert {
     if alert.title.is_empty() {
         alert.title = alert.alertname.clone().unwrap_or_else(|| line(&alert.key, TITLE_CHARS_MAX));
     }
+    // A text that says the title again only costs space in every notification.
+    alert.text = alert.text.take().filter(|text| *text != alert.title);
     alert.message_id = alert.message_id.take().map(|id| key(&id)).filter(|id| !id.is_empty());
     let mut dropped = bound_map(&mut alert.labels) + bound_map(&mut alert.annotations);
     alert.links.retain(|link| is_link(&link.url));

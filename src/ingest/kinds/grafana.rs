@@ -93,6 +93,9 @@ fn read_alert(root: &Map<String, Value>, item: &Map<String, Value>) -> Result<Al
         title = format!("{title} ({synthetic})");
     }
     let rule = rule.map(str::to_owned);
+    if let Some(link) = alert.links.iter_mut().find(|link| link.name == "alertmanager") {
+        "grafana".clone_into(&mut link.name);
+    }
     alert.title = title;
     alert.alertname = rule;
     alert.resource = resource;

@@ -10,7 +10,11 @@ pub(super) fn of(leaves: &Leaves<'_>, alert: &Alert, has_status: bool) -> String
     if let Some(leaf) = leaves.text(names::IDENTITY) {
         return format!("{}:{}", leaf.name, leaf.text);
     }
-    if has_status && let Some(leaf) = leaves.first(&["id"], |id| id != "0") {
+    let of_the_problem = |parent: &str| {
+        matches!(parent, "alert" | "incident" | "problem" | "issue" | "monitor" | "check" | "data")
+    };
+    let id = leaves.find(&["id"], |leaf| leaf.parent().is_none_or(of_the_problem).then_some(()));
+    if has_status && let Some(((), leaf)) = id {
         return format!("id:{}", leaf.text);
     }
     let rule = alert.alertname.as_deref().unwrap_or(&alert.title);

@@ -16,7 +16,7 @@ const MEMBERS_MAX: usize = 2_000;
 const OUTER_MEMBERS_MAX: usize = 50;
 /// Members of a list that are looked into.
 const LIST_ITEMS_MAX: usize = 8;
-/// Members that stand for the object they are in: `host.name` is the host.
+/// Members that stand for the object they are in, best first: `host.name` is the host.
 const SPEAKING: [&str; 6] = ["name", "displayname", "hostname", "title", "text", "id"];
 
 /// One scalar.
@@ -36,6 +36,11 @@ impl Leaf<'_> {
     /// The name as a label.
     pub(super) fn label(&self) -> String {
         self.path.clone()
+    }
+
+    /// The name of the object it is in, if it is not the root.
+    pub(super) fn parent(&self) -> Option<&str> {
+        self.path.rsplit('.').nth(1)
     }
 
     /// The name as a link: without the word URL.
@@ -180,14 +185,13 @@ impl<'a> Leaves<'a> {
             }
             self.by_name.entry(leaf.name.clone()).or_default().push(at);
         }
-        for (at, leaf) in self.all.iter().enumerate() {
-            if !SPEAKING.contains(&leaf.name.as_str()) || is_past(&leaf.path) {
-                continue;
-            }
-            if let Some(parent) = leaf.path.rsplit('.').nth(1) {
-                let places = self.by_name.entry(plain(parent)).or_default();
-                if places.is_empty() {
-                    places.push(at);
+        for speaking in SPEAKING {
+            for at in self.by_name.get(speaking).cloned().unwrap_or_default() {
+                if let Some(parent) = self.all[at].parent() {
+                    let places = self.by_name.entry(plain(parent)).or_default();
+                    if places.is_empty() {
+                        places.push(at);
+                    }
                 }
             }
         }

@@ -103,7 +103,7 @@ fn from_text(text: &str) -> Option<Alert> {
     let mut alert = Alert::new(identity::of_text(title), title);
     let leading = leading_word(title);
     alert.status = names::strong_status(&leading).unwrap_or(Status::Firing);
-    alert.severity = words::severity(&leading).unwrap_or_default();
+    alert.severity = title_severity(title).unwrap_or_default();
     alert.life = Life::Expires;
     alert.text = (text.trim() != title).then(|| text.trim().to_owned());
     Some(alert)
@@ -114,7 +114,11 @@ fn from_object(item: &Map<String, Value>, outer: Option<&Map<String, Value>>) ->
     if let Some(outer) = outer {
         leaves.add_outer(outer);
     }
-    let named = leaves.text(names::TITLE).or_else(|| leaves.first(names::TEXT, has_letters));
+    let named = leaves
+        .text(names::TITLE)
+        // A single word is more likely the name of an event than a sentence for people.
+        .or_else(|| leaves.first(names::TEXT, |text| has_letters(text) && text.contains(' ')))
+        .or_else(|| leaves.first(names::TEXT, has_letters));
     let title = match named {
         Some(leaf) => read::first_line(&leaf.text).to_owned(),
         None => leaves.summary()?,
@@ -131,7 +135,7 @@ fn from_object(item: &Map<String, Value>, outer: Option<&Map<String, Value>>) ->
     alert.env = text(names::ENV);
     alert.alertname = text(names::ALERTNAME);
     alert.text = leaves
-        .first(names::TEXT, |text| has_letters(text) && read::first_line(text) != alert.title)
+        .first(names::TEXT, |text| text.contains(' ') && read::first_line(text) != alert.title)
         .or_else(|| leaves.first(names::TEXT, |text| text.lines().nth(1).is_some()))
         .map(|leaf| leaf.text.to_string());
     let time = |names| leaves.find(names, |leaf| time(leaf.value)).map(|(at, _)| at);
@@ -223,6 +227,16 @@ fn leading_word(text: &str) -> String {
         .to_owned()
 }
 
+/// The severity that a title begins with, or that stands in capitals near its begin (`SMTP CRITICAL - no answer`).
+fn title_severity(title: &str) -> Option<Severity> {
+    const WORDS_LOOKED_AT: usize = 3;
+    let capitals = |word: &&str| word.len() > 1 && !word.chars().any(char::is_lowercase);
+    words::severity(&leading_word(title)).or_else(|| {
+        let near = title.split(|c: char| !c.is_alphanumeric()).take(WORDS_LOOKED_AT);
+        near.filter(capitals).find_map(words::severity)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,6 +272,8 @@ mod tests {
                 Status::Firing,
                 Life::Expires,
             ),
+            (json!({"title": "x", "event": "check.up"}), Status::Resolved, Life::Resolves),
+            (json!({"title": "x", "event": "check.not_ok"}), Status::Firing, Life::Expires),
             (json!({"title": "x", "resolved": false}), Status::Firing, Life::Expires),
             (json!({"title": "x", "resolved": true}), Status::Resolved, Life::Resolves),
             (json!({"title": "x", "resolved_at": null}), Status::Firing, Life::Expires),

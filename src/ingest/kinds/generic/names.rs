@@ -250,11 +250,18 @@ pub(super) const IDENTITY: &[&str] = &[
     "triggerid",
 ];
 
-/// A word that says how things are and nothing else. `unresolved`, `success` and numbers say nothing clear.
+/// What a word says that means how things are and nothing else; of a compound (`check.down`, `ALERT_RECOVERY`) its last
+/// part. `unresolved`, `success` and numbers say nothing clear.
 pub(super) fn strong_status(word: &str) -> Option<Status> {
-    Some(match word.trim().to_ascii_lowercase().as_str() {
-        "resolved" | "recovered" | "recovery" | "closed" | "cleared" | "restored" | "fixed"
-        | "incident.resolved" | "alert.resolved" => Status::Resolved,
+    let word = word.trim().to_ascii_lowercase();
+    strong(&word).or_else(|| strong(last_part(&word)?))
+}
+
+fn strong(word: &str) -> Option<Status> {
+    Some(match word {
+        "resolved" | "recovered" | "recovery" | "closed" | "cleared" | "restored" | "fixed" => {
+            Status::Resolved
+        }
         "acknowledged" | "acked" | "acknowledge" | "ack" | "acknowledgement" => {
             Status::Acknowledged
         }
@@ -267,12 +274,18 @@ pub(super) fn strong_status(word: &str) -> Option<Status> {
     })
 }
 
-/// A word that means resolved where a status stands, but other things elsewhere.
+/// Whether a word means resolved where a status stands; elsewhere it means other things.
 pub(super) fn weak_resolved(word: &str) -> bool {
+    let word = word.trim().to_ascii_lowercase();
+    is_weak(&word) || last_part(&word).is_some_and(is_weak)
+}
+
+fn is_weak(word: &str) -> bool {
     matches!(
-        word.trim().to_ascii_lowercase().as_str(),
+        word,
         "ok" | "okay"
             | "up"
+            | "online"
             | "normal"
             | "healthy"
             | "clear"
@@ -285,6 +298,14 @@ pub(super) fn weak_resolved(word: &str) -> bool {
             | "passing"
             | "available"
     )
+}
+
+/// The last part of a compound, unless something in it says the opposite (`not_ok`).
+fn last_part(word: &str) -> Option<&str> {
+    let is_joint = |c: char| matches!(c, '.' | '_' | '-' | ':' | '/');
+    let negates = |part: &str| matches!(part, "not" | "no" | "non" | "un" | "never");
+    let (_, last) = word.rsplit_once(is_joint)?;
+    (!word.split(is_joint).any(negates)).then_some(last)
 }
 
 /// Whether a field of this name may hold a credential, which is never kept.

@@ -8,8 +8,10 @@ mod answers;
 mod field;
 mod parse;
 mod reader;
+mod rules;
 mod shape;
 mod template;
+mod times;
 mod vocabulary;
 mod words;
 
@@ -224,3 +226,6 @@ fn context(shape: &Shape, root: &Value) -> Context {
     }
     Context::from(data)
 }
+
+#[cfg(test)]
+mod tests;

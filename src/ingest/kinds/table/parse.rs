@@ -5,11 +5,10 @@ use toml::de::DeTable;
 use super::answers;
 use super::field::{Choice, Field, Place, Pointer};
 use super::reader::{Item, Problem, Section, one_or_many, problem, section, text, wrong_type};
-use super::shape::{Copies, Ignore, List, Pairs, Rule, Shape, Test, Time};
+use super::shape::{Copies, List, Pairs, Shape};
 use super::template::Template;
-use super::{Otherwise, Table, vocabulary};
+use super::{Otherwise, Table, rules, times, vocabulary};
 use crate::domain::Life;
-use crate::ingest::kinds::when;
 
 const TABLE_KEYS: [&str; 8] =
     ["kind", "about", "auth", "methods", "answers", "otherwise", "shape", "vendor"];
@@ -122,8 +121,8 @@ fn shape(section: &Section<'_, '_>, name: &str, problems: &mut Vec<Problem>) -> 
     });
     let mut shape = Shape {
         name: section.text("name", problems).unwrap_or(name).to_owned(),
-        recognize: rules(section, "recognize", problems),
-        ignore: ignores(section, problems),
+        recognize: rules::read(section, "recognize", problems),
+        ignore: rules::ignores(section, problems),
         alerts: list(section, problems),
         life: life(section, problems),
         key,
@@ -136,9 +135,9 @@ fn shape(section: &Section<'_, '_>, name: &str, problems: &mut Vec<Problem>) -> 
         env,
         alertname,
         message_id,
-        observed_at: time(section, "observed_at", problems),
-        started_at: time(section, "started_at", problems),
-        ends_at: time(section, "ends_at", problems),
+        observed_at: times::read(section, "observed_at", problems),
+        started_at: times::read(section, "started_at", problems),
+        ends_at: times::read(section, "ends_at", problems),
         expires_after: duration(section, problems),
         labels: copies(section, "labels", problems),
         annotations: copies(section, "annotations", problems),
@@ -212,69 +211,6 @@ pub(super) fn place(item: Item<'_, '_>, key: &str, problems: &mut Vec<Problem>) 
     place
 }
 
-fn rules(section: &Section<'_, '_>, key: &str, problems: &mut Vec<Problem>) -> Vec<Rule> {
-    let items = section.get(key).map_or_else(Vec::new, one_or_many);
-    items.into_iter().filter_map(|item| rule(item, key, &[], problems)).collect()
-}
-
-fn rule(item: Item<'_, '_>, key: &str, also: &[&str], problems: &mut Vec<Problem>) -> Option<Rule> {
-    if item.get_ref().is_str() {
-        let place = place(item, key, problems)?;
-        return Some(Rule {
-            place,
-            test: Test::Exists,
-            shown: text(item, key, problems)?.to_owned(),
-        });
-    }
-    let section = section(item, key, problems)?;
-    let known = ["at", "equals", "starts_with", "missing"];
-    section.only(&[&known, also].concat(), problems);
-    let Some(at) = section.get("at") else {
-        let hint = "at = \"/pointer\" says what is looked at";
-        problems.push(problem(item.span(), "`at` is missing", hint));
-        return None;
-    };
-    let place = place(at, "at", problems)?;
-    let lower = |key: &str, problems: &mut Vec<Problem>| -> Vec<String> {
-        section.texts(key, problems).iter().map(|it| it.get_ref().trim().to_lowercase()).collect()
-    };
-    let (equals, starts) = (lower("equals", problems), lower("starts_with", problems));
-    let missing = section.flag("missing", problems);
-    let test = match (equals.is_empty(), starts.is_empty(), missing) {
-        (true, true, false) => Test::Exists,
-        (true, true, true) => Test::Missing,
-        (false, true, false) => Test::Equals(equals.into_iter().collect()),
-        (true, false, false) => Test::StartsWith(starts),
-        _ => {
-            let message = "only one of `equals`, `starts_with` and `missing` is possible";
-            problems.push(problem(item.span(), message, "write two rules: all of them must hold"));
-            return None;
-        }
-    };
-    let at = text(at, "at", problems)?;
-    let shown = match &test {
-        Test::Exists => at.to_owned(),
-        Test::Missing => format!("no {at}"),
-        Test::Equals(_) | Test::StartsWith(_) => format!("{at} with a certain value"),
-    };
-    Some(Rule { place, test, shown })
-}
-
-fn ignores(section: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Vec<Ignore> {
-    let items = section.get("ignore").map_or_else(Vec::new, one_or_many);
-    let read = |item: Item<'_, '_>, problems: &mut Vec<Problem>| {
-        let inner = super::reader::section(item, "ignore", problems)?;
-        let Some(reason) = inner.text("reason", problems) else {
-            let hint = "it is shown to whoever asks what became of the payload";
-            problems.push(problem(item.span(), "`reason` is missing", hint));
-            return None;
-        };
-        let rule = rule(item, "ignore", &["reason"], problems)?;
-        Some(Ignore { rules: vec![rule], reason: reason.to_owned() })
-    };
-    items.into_iter().filter_map(|item| read(item, problems)).collect()
-}
-
 fn list(section: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Option<List> {
     let item = section.get("alerts")?;
     let source = text(item, "alerts", problems)?;
@@ -304,50 +240,6 @@ fn life(section: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Life {
             let message = format!("unknown life {other:?}");
             problems.push(problem(span, message, "known: resolves, expires, event"));
             Life::Expires
-        }
-    }
-}
-
-fn time(section: &Section<'_, '_>, key: &str, problems: &mut Vec<Problem>) -> Option<Time> {
-    let item = section.get(key)?;
-    if !item.get_ref().is_table() {
-        let from = field(item, key, problems);
-        return Some(Time { from, resolved: None, format: when::Format::Auto });
-    }
-    let inner = super::reader::section(item, key, problems)?;
-    inner.only(&["from", "resolved", "format", "zone"], problems);
-    let mut one = |key: &str| inner.get(key).map(|item| field(item, key, problems));
-    let (from, resolved) = (one("from"), one("resolved"));
-    let format = time_format(&inner, problems);
-    Some(Time { from: from.unwrap_or_default(), resolved, format })
-}
-
-fn time_format(section: &Section<'_, '_>, problems: &mut Vec<Problem>) -> when::Format {
-    use when::Unit;
-    let zone = match section.text("zone", problems).map(jiff::tz::TimeZone::get) {
-        None => jiff::tz::TimeZone::UTC,
-        Some(Ok(zone)) => zone,
-        Some(Err(error)) => {
-            let span = section.get("zone").map_or(section.span.clone(), toml::Spanned::span);
-            problems.push(problem(span, error.to_string(), "a name such as Europe/Berlin"));
-            jiff::tz::TimeZone::UTC
-        }
-    };
-    match section.text("format", problems) {
-        None | Some("auto" | "rfc3339") => when::Format::Auto,
-        Some("unix_s") => when::Format::Unix(Unit::Seconds),
-        Some("unix_ms") => when::Format::Unix(Unit::Millis),
-        Some("unix_us") => when::Format::Unix(Unit::Micros),
-        Some("unix_ns") => when::Format::Unix(Unit::Nanos),
-        Some(pattern) if pattern.contains('%') => {
-            when::Format::Pattern { pattern: pattern.to_owned(), zone }
-        }
-        Some(other) => {
-            let span = section.get("format").map_or(section.span.clone(), toml::Spanned::span);
-            let hint = "known: auto, rfc3339, unix_s, unix_ms, unix_us, unix_ns, or a pattern such \
-                        as %Y-%m-%d %H:%M:%S";
-            problems.push(problem(span, format!("unknown time format {other:?}"), hint));
-            when::Format::Auto
         }
     }
 }

@@ -1,0 +1,308 @@
+//! What the engine does with tables and with the mistakes in them.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::domain::{Life, Severity, Status, Timestamp};
+use crate::ingest::kinds::normalize;
+
+fn read(table: &str, body: &Value) -> Result<Normalized, Error> {
+    let table = Table::parse(table, "test.toml").expect(table);
+    let body = body.to_string();
+    let headers = [("x-event".to_owned(), "Ping".to_owned())];
+    let payload = Payload {
+        method: "POST",
+        path: "/",
+        query: "",
+        headers: &headers,
+        body: body.as_bytes(),
+        received_at: Timestamp::from_secs(1_700_000_000),
+    };
+    normalize(&TableKind(table), &payload)
+}
+
+fn one(table: &str, body: &Value) -> Alert {
+    let normalized = read(table, body).expect("readable");
+    assert_eq!(normalized.rejected, []);
+    normalized.alerts.into_iter().next().expect("an alert")
+}
+
+/// Wrong tables: what the first problem is about, its message and its hint.
+#[rustfmt::skip]
+const WRONG: &[(&str, &str, &str, &str)] = &[
+        (
+            "key = \"/a\"\ntitel = \"/b\"\ntitle = \"/b\"",
+            "titel",
+            "unknown key `titel`",
+            "did you mean `title`?",
+        ),
+        ("title = \"/b\"", "t", "`key` is missing", "the fields that name"),
+        (
+            "key = \"a\"\ntitle = \"/b\"",
+            "\"a\"",
+            "\"a\" is neither a pointer nor a template",
+            "a pointer begins",
+        ),
+        ("key = 5\ntitle = \"/b\"", "5", "`key` is integer, not text", ""),
+        ("key = \"/a\"\ntitle = \"{{#if}\"", "\"{{#if}\"", "", ""),
+        ("key = \"/a\"\ntitle = \"{{> x}}\"", "\"{{> x}}\"", "partials", ""),
+        (
+            "key = \"/a\"\ntitle = \"/b\"\nstatus = { from = \"/s\", default = \"resolved\" }",
+            "\"resolved\"",
+            "an unknown status must not mean resolved",
+            "a word nobody listed",
+        ),
+        (
+            "key = \"/a\"\ntitle = \"/b\"\nstatus = { from = \"/s\", firing = \"x\", resolved = \"X\" }",
+            "\"X\"",
+            "\"X\" is listed twice",
+            "",
+        ),
+        (
+            "key = \"/a\"\ntitle = \"/b\"\nseverity = \"criticl\"",
+            "\"criticl\"",
+            "unknown severity",
+            "did you mean `critical`?",
+        ),
+        (
+            "key = \"/a\"\ntitle = \"/b\"\nseverity = { critical = \"x\" }",
+            "{ critical = \"x\" }",
+            "`from` is missing",
+            "from =",
+        ),
+        ("key = \"/a\"\ntitle = \"/b\"\nalerts = \"$[\"", "\"$[\"", "", ""),
+        (
+            "key = \"/a\"\ntitle = \"/b\"\nlife = \"ever\"",
+            "\"ever\"",
+            "unknown life",
+            "known: resolves",
+        ),
+        (
+            "key = \"/a\"\ntitle = \"/b\"\nobserved_at = { from = \"/t\", format = \"iso\" }",
+            "\"iso\"",
+            "unknown time format",
+            "known: auto",
+        ),
+        (
+            "key = \"/a\"\ntitle = \"/b\"\nobserved_at = { from = \"/t\", zone = \"Mars\" }",
+            "\"Mars\"",
+            "",
+            "a name such as",
+        ),
+        (
+            "key = \"/a\"\ntitle = \"/b\"\nexpires_after = \"soon\"",
+            "\"soon\"",
+            "\"soon\" is no duration",
+            "write it like",
+        ),
+        (
+            "key = \"/a\"\ntitle = \"/b\"\nrecognize = [{ at = \"/x\", equals = \"a\", missing = true }]",
+            "{ at",
+            "only one of",
+            "write two rules",
+        ),
+        (
+            "key = \"/a\"\ntitle = \"/b\"\nrecognize = [{ equals = \"a\" }]",
+            "{ equals",
+            "`at` is missing",
+            "",
+        ),
+        (
+            "key = \"/a\"\ntitle = \"/b\"\nignore = { at = \"/x\" }",
+            "{ at",
+            "`reason` is missing",
+            "",
+        ),
+        (
+            "key = \"/a\"\ntitle = \"/b\"\nlabels = { sets = {} }",
+            "sets",
+            "unknown key `sets`",
+            "did you mean `set`?",
+        ),
+        (
+            "key = \"/a\"\ntitle = \"/b\"\nanswers = { busy = { status = 99 } }",
+            "99",
+            "`status` is no HTTP status",
+            "",
+        ),
+        (
+            "key = \"/a\"\ntitle = \"/b\"\nmethods = \"FETCH\"",
+            "\"FETCH\"",
+            "unknown method",
+            "known: POST",
+        ),
+        (
+            "key = \"/a\"\ntitle = \"/b\"\notherwise = \"guess\"",
+            "\"guess\"",
+            "unknown value",
+            "known: reject, generic",
+        ),
+        ("[[shape]]\nkey = \"/a\"\ntitle = \"/b\"\n[x]", "x", "unknown key `x`", "known keys"),
+        ("key = ", "", "", ""),
+];
+
+#[test]
+fn problems_have_a_place_and_a_hint() {
+    for (source, place, message, hint) in WRONG {
+        let problems = Table::parse(source, "test.toml").expect_err(source);
+        let first = &problems[0];
+        assert!(source[first.span.clone()].starts_with(place), "{source}: {first:?}");
+        assert!(first.message.contains(message), "{source}: {first:?}");
+        assert!(first.hint.as_deref().unwrap_or("").contains(hint), "{source}: {first:?}");
+    }
+    let all = Table::parse("key = 5\ntitle = 6\nlife = 7\nx = 8", "test.toml");
+    assert_eq!(all.expect_err("four mistakes").len(), 4, "every problem is collected");
+}
+
+#[test]
+fn a_table_inside_another_file_keeps_its_places() {
+    let file =
+        "[sources.a]\nkind = \"generic\"\ntable = { key = \"/k\", tilte = \"/t\", title = \"/t\" }";
+    let document = DeTable::parse(file).expect("valid");
+    let source = document.get_ref().iter().next().expect("sources").1.get_ref();
+    let item = source.get("a").and_then(|it| it.get_ref().get("table")).expect("table");
+    let table = item.get_ref().as_table().expect("a table");
+    let problems = Table::from_toml(table, item.span(), "a").expect_err("a mistake");
+    assert_eq!(&file[problems[0].span.clone()], "tilte");
+}
+
+#[test]
+fn lists_are_found_by_pointer_and_by_path() {
+    let body = json!({"site": "hq", "data": {"items": [
+        {"id": 1, "name": "a", "bad": true}, {"name": "b"}, {"id": 3, "name": "c", "bad": true},
+    ]}});
+    let by_pointer = "alerts = \"/data/items\"\nkey = \"/id\"\ntitle = \"{{#if name}}{{name}} at {{@root.site}}{{/if}}\"";
+    let normalized = read(by_pointer, &body).expect("readable");
+    let titles: Vec<&str> = normalized.alerts.iter().map(|it| it.title.as_str()).collect();
+    assert_eq!(titles, ["a at hq", "c at hq"]);
+    assert_eq!(normalized.alerts[1].index, 2);
+    assert_eq!(normalized.rejected[0].index, 1);
+    assert!(normalized.rejected[0].reason.starts_with("no key"));
+    let by_path = "alerts = \"$.data.items[?@.bad == true]\"\nkey = [\"@root/site\", \"/id\"]\ntitle = \"/name\"";
+    let keys: Vec<String> =
+        read(by_path, &body).expect("readable").alerts.into_iter().map(|it| it.key).collect();
+    assert_eq!(keys, ["hq|1", "hq|3"]);
+    let missing = read("alerts = \"/none\"\nkey = \"/id\"\ntitle = \"/name\"", &body);
+    assert_eq!(
+        missing.expect_err("no list").to_string(),
+        "payload is not one of test: /none is missing, not an array"
+    );
+}
+
+#[test]
+fn words_decide_status_and_severity() {
+    let table = r#"
+        key = "/id"
+        title = ["/title", { text = "untitled" }]
+        status = [
+          { from = "/closed_at", present = "resolved" },
+          { from = "/state", firing = "bad", acknowledged = "seen", resolved = ["good", "Recovered*"], notice = "hint" },
+        ]
+        severity = { from = ["/sev", "/team"], error = "2", default = "warning" }
+        ends_at = "/until"
+        expires_after = "90m"
+    "#;
+    let rows = [
+        (json!({"state": " BAD ", "sev": "2"}), Status::Firing, Severity::Error),
+        (json!({"state": "recovered by hand"}), Status::Resolved, Severity::Warning),
+        (
+            json!({"state": "whatever", "sev": "team-a", "team": "critical"}),
+            Status::Firing,
+            Severity::Critical,
+        ),
+        (json!({"state": "seen"}), Status::Acknowledged, Severity::Warning),
+        (json!({"state": "hint"}), Status::Notice, Severity::Warning),
+        (
+            json!({"closed_at": "2024-01-01T00:00:00Z", "state": "bad"}),
+            Status::Resolved,
+            Severity::Warning,
+        ),
+        (json!({"closed_at": null}), Status::Firing, Severity::Warning),
+    ];
+    for (mut body, status, severity) in rows {
+        body["id"] = json!(7);
+        let alert = one(table, &body);
+        assert_eq!((alert.status, alert.severity), (status, severity), "{body}");
+        let life = if status == Status::Notice { Life::Event } else { Life::Resolves };
+        assert_eq!(alert.life, life, "{body}");
+        assert_eq!(alert.title, "untitled");
+        assert_eq!(alert.expires_after.map(|it| it.as_secs()), Some(5_400));
+    }
+}
+
+#[test]
+fn labels_are_copied_from_everywhere() {
+    let table = r#"
+        key = "/id"
+        title = "/id"
+        links = { runbook = ["/bad_url", "/url"], silence = "/bad_url" }
+        images = "/image"
+        [labels]
+        copy = "/labels"
+        except = ["secret"]
+        tags = ["/tags", "/tag_line"]
+        pairs = { at = "/dims", name = "k", value = "v" }
+        set = { who = "@header/x-event", both = "{{id}}-{{labels.a}}" }
+    "#;
+    let body = json!({
+        "id": 1, "labels": {"a": "A", "n": 5, "null": null, "deep": {"x": 1}, "secret": "s"},
+        "tags": ["team:db", "urgent", "odd:a:b"], "tag_line": "x:y, later",
+        "dims": [{"k": "cpu", "v": 3}, {"v": 4}, "junk"],
+        "url": "https://example.com/r", "bad_url": "?a=b", "image": "https://example.com/i.png",
+    });
+    let alert = one(table, &body);
+    let expected = [
+        ("a", "A"),
+        ("both", "1-A"),
+        ("cpu", "3"),
+        ("n", "5"),
+        ("null", ""),
+        ("odd", "a:b"),
+        ("tags", "urgent, later"),
+        ("team", "db"),
+        ("who", "Ping"),
+        ("x", "y"),
+    ];
+    let labels: Vec<(&str, &str)> =
+        alert.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(labels, expected);
+    assert_eq!(alert.links.len(), 1);
+    assert_eq!(alert.links[0].url, "https://example.com/r");
+    assert_eq!(alert.images, ["https://example.com/i.png"]);
+}
+
+#[test]
+fn shapes_are_tried_in_order_and_the_rest_is_refused_or_guessed() {
+    let shapes = r#"
+        [[shape]]
+        name = "one"
+        recognize = [{ at = "/type", starts_with = "one." }, { at = "/old", missing = true }]
+        ignore = { at = "/type", equals = "one.ping", reason = "a ping" }
+        key = "/id"
+        title = { text = "first" }
+        [[shape]]
+        name = "two"
+        recognize = [{ at = "@header/x-event", equals = ["pong", "ping"] }, "/id"]
+        key = "/id"
+        title = { text = "second" }
+    "#;
+    assert_eq!(one(shapes, &json!({"id": 1, "type": "ONE.down"})).title, "first");
+    assert_eq!(one(shapes, &json!({"id": 1, "type": "one.down", "old": 1})).title, "second");
+    let ping = read(shapes, &json!({"id": 1, "type": "one.ping"})).expect("fine");
+    assert_eq!((ping.alerts.len(), ping.ignored.as_deref()), (0, Some("a ping")));
+    let refused = read(shapes, &json!({"title": "x"})).expect_err("no shape").to_string();
+    assert_eq!(
+        refused,
+        "payload is not one of test: one needs /type with a certain value; two needs /id"
+    );
+    let guessing = format!("otherwise = \"generic\"\n{shapes}");
+    assert_eq!(one(&guessing, &json!({"title": "x"})).title, "x");
+}
+
+#[test]
+fn built_in_tables_say_what_they_are() {
+    for kind in builtin() {
+        assert!(!kind.0.about().is_empty(), "{}", kind.name());
+        assert!(kind.0.auth().is_some(), "{}", kind.name());
+    }
+}
