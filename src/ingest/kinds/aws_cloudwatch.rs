@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use crate::domain::{Alert, Severity, Status};
+use crate::domain::{Alert, Life, Severity, Status};
 
 use super::{Error, Normalized, Payload, SourceKind, aws_sns, fields, times};
 
@@ -53,7 +53,7 @@ fn notification(body: &Value, name: String, subject: Option<&str>) -> Alert {
     set_state(&mut alert, state.as_deref());
     if state.is_none() && subject.is_some_and(|subject| subject.starts_with("OK")) {
         // A damaged message must not close anything, nor page about what its subject calls fine.
-        alert.status = Status::Notice;
+        (alert.status, alert.life) = (Status::Notice, Life::Event);
     }
     let mut dimensions = fields::pairs(fields::list(body, "/Trigger/Dimensions"));
     for metric in fields::list(body, "/Trigger/Metrics") {

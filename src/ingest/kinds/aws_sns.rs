@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::{Alert, Life, Severity, Status, Timestamp};
 
+pub(super) use prose::environment_health;
 pub(super) use services::{compliance, event_severity, standing, word_severity};
 
 use super::{

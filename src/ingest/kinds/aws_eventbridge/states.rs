@@ -5,7 +5,7 @@
 
 use crate::domain::{Alert, Life, Severity, Status};
 
-use super::super::aws_sns::{compliance, event_severity, word_severity};
+use super::super::aws_sns::{compliance, environment_health, event_severity, word_severity};
 use super::super::{fields, times};
 use super::{Event, last_part};
 
@@ -77,6 +77,7 @@ const STATES: &[&str] = &[
 /// Where the services put the name of what the event is about.
 const NAMES: &[&str] = &[
     "/pipeline",
+    "/stateMachineArn",
     "/project-name",
     "/jobName",
     "/application",
@@ -141,6 +142,7 @@ pub(super) fn read(event: &Event<'_>) -> Alert {
         "ACM Certificate Approaching Expiration" | "ACM Certificate Expired" => certificate(event),
         "Trusted Advisor Check Item Refresh Notification" => advisor(event),
         "ECS Task State Change" => task(event),
+        "Health status change" => environment(event),
         _ => state(event),
     };
     if alert.resource.is_none() {
@@ -179,6 +181,8 @@ fn titled(event: &Event<'_>, state: Option<&str>) -> String {
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     if !parts.is_empty() {
         title = format!("{title}: {}", parts.join(" "));
+    } else if let Some(text) = event.first(TEXTS) {
+        title = format!("{title}: {}", text.lines().next().unwrap_or(&text));
     }
     title
 }
@@ -291,6 +295,16 @@ fn advisor(event: &Event<'_>) -> Alert {
         _ => event.notice(title, Severity::Info),
     };
     alert.resource = Some(last_part(&item).to_owned()).filter(|item| !item.is_empty());
+    alert
+}
+
+/// Elastic Beanstalk says the same over SNS as prose.
+fn environment(event: &Event<'_>) -> Alert {
+    let name = event.text("/EnvironmentName").unwrap_or_else(|| event.kind.clone());
+    let message = event.first(&["/Message", "/Status"]).unwrap_or_else(|| event.kind.clone());
+    let mut alert = environment_health(&name, &message)
+        .unwrap_or_else(|| event.notice(format!("{name}: {message}"), Severity::Info));
+    alert.service = event.text("/ApplicationName");
     alert
 }
 

@@ -48,10 +48,7 @@ fn beanstalk(text: &str, envelope: &Envelope) -> Option<Alert> {
     if !beanstalk {
         return None;
     }
-    let change = message.split_once("transitioned from");
-    let mut alert = if let Some((_, state)) = change.and_then(|(_, rest)| rest.split_once(" to ")) {
-        health(environment, message, state)
-    } else {
+    let mut alert = environment_health(environment, message).unwrap_or_else(|| {
         let severity = super::services::event_severity(message);
         let id = envelope.message_id.as_deref().unwrap_or(message);
         let key = format!("beanstalk:{environment}:{id}");
@@ -59,7 +56,7 @@ fn beanstalk(text: &str, envelope: &Envelope) -> Option<Alert> {
             Severity::Error | Severity::Critical => problem(key, message.to_owned(), severity),
             _ => notice(key, message.to_owned(), severity),
         }
-    };
+    });
     alert.service = line(text, "Application").map(str::to_owned);
     alert.resource = Some(environment.to_owned());
     fields::add(&mut alert.labels, "environment", Some(environment.to_owned()));
@@ -69,19 +66,22 @@ fn beanstalk(text: &str, envelope: &Envelope) -> Option<Alert> {
     Some(alert)
 }
 
-/// Ok resolves; Info, Pending and Unknown say nothing certain.
-fn health(environment: &str, message: &str, state: &str) -> Alert {
+/// A change of an environment's health, if the sentence is one. Ok resolves; Info, Pending and Unknown say nothing
+/// certain.
+pub(in super::super) fn environment_health(environment: &str, message: &str) -> Option<Alert> {
+    let (_, change) = message.split_once("transitioned from")?;
+    let (_, state) = change.split_once(" to ")?;
     let key = format!("beanstalk:{environment}");
     let word: String = state.chars().take_while(char::is_ascii_alphabetic).collect();
     let title = format!("{environment}: {message}");
-    match word.as_str() {
+    Some(match word.as_str() {
         "Ok" => {
             Alert { status: Status::Resolved, severity: Severity::Info, ..Alert::new(key, title) }
         }
         "Warning" | "Degraded" => Alert { severity: Severity::Warning, ..Alert::new(key, title) },
         "Severe" | "No" => Alert { severity: Severity::Error, ..Alert::new(key, title) },
         _ => notice(format!("{key}:{word}"), title, Severity::Info),
-    }
+    })
 }
 
 /// `CloudFormation` writes `Name='value'` lines, one event a message; only those of the stack itself are about the stack.

@@ -128,6 +128,9 @@ fn title(essentials: &Value, context: &Value) -> String {
             .or_else(|| {
                 fields::first(context, &["/Activity Log Event Description", "/operationName"])
             })
+            .or_else(|| {
+                fields::text(essentials, "/monitoringService").map(|it| format!("{it} alert"))
+            })
             .unwrap_or_else(|| "Azure Monitor alert".to_owned()),
     }
 }
@@ -142,11 +145,14 @@ fn resource(essentials: &Value, context: &Value) -> Option<String> {
     }
     let affected = fields::texts(context, "/AffectedConfigurationItems");
     let targets = fields::texts(essentials, "/alertTargetIDs");
-    let named = configured.first().or(affected.first()).or(targets.first());
+    let place = || fields::first(context, &["/properties/region", "/properties/service"]);
+    // Service health names the whole subscription as its target; the region says more.
+    let target = targets.first().filter(|id| id.contains("/providers/") || place().is_none());
+    let named = configured.first().or(affected.first()).or(target);
     named
         .map(|id| fields::last_segment(id).to_owned())
         .filter(|name| !name.is_empty())
-        .or_else(|| fields::first(context, &["/properties/region", "/properties/service"]))
+        .or_else(place)
 }
 
 /// `resolvedDateTime` comes with some alerts only. Without it the arrival stands in: an instance that is resolved does
