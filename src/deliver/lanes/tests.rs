@@ -289,7 +289,7 @@ async fn a_reload_keeps_lanes_and_drains_those_that_are_gone() {
     world.lanes.retire("old");
     world.lanes.retire("slow");
     world.open(3, &["old", "new", "slow"]);
-    world.ended(Reason::Delivered, 7).await;
+    world.ended(Reason::Delivered, 8).await;
     assert!(!world.texts().contains(&"old 3 open".to_owned()), "a retired lane is gone");
     assert!(world.texts().contains(&"slow 3 open".to_owned()), "only draining lanes retire");
 }
