@@ -134,9 +134,22 @@ async fn failures_say_whether_the_request_may_have_arrived() {
     }
 }
 
+/// A receiver that answers a handshake with words.
 async fn url_without_tls() -> String {
-    let (url, _) = receiver(b"HTTP/1.1 400 Bad\r\n\r\n".to_vec()).await;
-    url.replace("http://", "https://")
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/?secret=hunter2", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream
+            .write_all(
+                b"HTTP/1.1 400 Bad
+
+",
+            )
+            .await
+            .unwrap();
+    });
+    url
 }
 
 #[tokio::test]
