@@ -32,16 +32,13 @@ fn unescape_once(raw: &str) -> Option<String> {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
         let end = rest.bytes().take(10).position(|byte| byte == b';');
-        match end.and_then(|end| Some((end, entity(&rest[1..end])?))) {
-            Some((end, c)) => {
-                out.push(c);
-                rest = &rest[end + 1..];
-                changed = true;
-            }
-            None => {
-                out.push('&');
-                rest = &rest[1..];
-            }
+        if let Some((end, c)) = end.and_then(|end| Some((end, entity(&rest[1..end])?))) {
+            out.push(c);
+            rest = &rest[end + 1..];
+            changed = true;
+        } else {
+            out.push('&');
+            rest = &rest[1..];
         }
     }
     out.push_str(rest);
@@ -112,8 +109,10 @@ pub fn text(raw: &str) -> String {
 fn kept(c: char) -> Option<char> {
     match c {
         '\u{fffd}' => Some('?'),
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => None,
-        '\u{e0000}'..='\u{e007f}' => None,
+        '\u{202a}'..='\u{202e}'
+        | '\u{2066}'..='\u{2069}'
+        | '\u{feff}'
+        | '\u{e0000}'..='\u{e007f}' => None,
         c if c.is_control() => None,
         c => Some(c),
     }
@@ -176,12 +175,17 @@ pub fn link(raw: &str) -> Option<String> {
         match c {
             '|' | '<' | '>' | '"' | '\'' | '`' | '{' | '}' | '^' | '\\' | '(' | ')' | '[' | ']'
             | '*' | ' ' => {
-                out.push_str(&format!("%{:02X}", u32::from(c)));
+                out.push_str(&percent(c));
             }
             c => out.push(c),
         }
     }
     (out.len() <= LINK_BYTES_MAX).then_some(out)
+}
+
+/// An ASCII character percent-encoded.
+fn percent(c: char) -> String {
+    format!("%{:02X}", u32::from(c))
 }
 
 /// What a medium reads out of a text besides the text.

@@ -164,7 +164,7 @@ fn next_unit(markup: Markup, text: &str) -> Option<&str> {
         (Markup::Mrkdwn | Markup::Markdown, '&') => whole(text.find(';').filter(|end| *end < 10)),
         (Markup::Markdown | Markup::Discord, '\\') => {
             let second = text.chars().nth(1).map_or(0, char::len_utf8);
-            Some(&text[..1 + second])
+            Some(&text[..=second])
         }
         _ => None,
     };
@@ -175,10 +175,10 @@ fn next_unit(markup: Markup, text: &str) -> Option<&str> {
 pub fn cut_at(value: &mut Value, markup: Markup, pointer: &str, max: usize) {
     let path: Vec<&str> = pointer.split('/').skip(1).collect();
     each_at(value, &path, &mut |found| {
-        if let Value::String(text) = found {
-            if let Cow::Owned(cut) = cut_escaped(markup, text, max) {
-                *text = cut;
-            }
+        if let Value::String(text) = found
+            && let Cow::Owned(cut) = cut_escaped(markup, text, max)
+        {
+            *text = cut;
         }
     });
 }
@@ -197,10 +197,14 @@ fn each_at(value: &mut Value, path: &[&str], act: &mut impl FnMut(&mut Value)) {
     let Some((step, rest)) = path.split_first() else { return act(value) };
     match value {
         Value::Array(list) if *step == "*" => {
-            list.iter_mut().for_each(|item| each_at(item, rest, act))
+            for item in list {
+                each_at(item, rest, act);
+            }
         }
         Value::Object(map) if *step == "*" => {
-            map.values_mut().for_each(|item| each_at(item, rest, act))
+            for item in map.values_mut() {
+                each_at(item, rest, act);
+            }
         }
         Value::Array(list) => {
             if let Some(item) = step.parse::<usize>().ok().and_then(|at| list.get_mut(at)) {

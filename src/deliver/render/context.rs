@@ -215,10 +215,7 @@ impl Context {
             since: words::stamp(head.opened_at),
             duration: words::duration(open_for),
             duration_seconds: open_for.as_secs(),
-            acknowledged_by: match &head.state {
-                State::Acknowledged { by, .. } => cut_line(by, 80, "someone"),
-                State::Open | State::Resolved { .. } => String::new(),
-            },
+            acknowledged_by: acknowledged_by(&head.state),
             labels: pairs(facts.labels.iter().copied(), detail.labels, detail.value),
             labels_more: facts.labels.len().saturating_sub(detail.labels),
             annotations: facts.annotations(detail),
@@ -237,6 +234,13 @@ impl Context {
             params: BTreeMap::new(),
             remember: BTreeMap::new(),
         }
+    }
+}
+
+fn acknowledged_by(state: &State) -> String {
+    match state {
+        State::Acknowledged { by, .. } => cut_line(by, 80, "someone"),
+        State::Open | State::Resolved { .. } => String::new(),
     }
 }
 

@@ -323,9 +323,12 @@ pub(super) fn uri_escape(raw: &str) -> String {
     for byte in raw.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                out.push(char::from(byte))
+                out.push(char::from(byte));
             }
-            byte => out.push_str(&format!("%{byte:02X}")),
+            byte => {
+                let hex = format!("%{byte:02X}");
+                out.push_str(&hex);
+            }
         }
     }
     out

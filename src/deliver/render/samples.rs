@@ -294,7 +294,7 @@ fn hostile() -> Sample {
                | - \u{202e}gnp.exe\u{0}\u{7}\u{2028}end 👩\u{200d}🚀 שלום";
     let mut bodies = vec![disk(bad), disk("db-2.example.com")];
     for body in &mut bodies {
-        body.alert.title = bad.to_owned();
+        body.alert.title = bad.into();
         body.alert.text = Some(format!("{bad}\r\n{bad}"));
         body.alert.labels.insert(bad.to_owned(), bad.to_owned());
         body.alert.annotations.insert(bad.to_owned(), bad.to_owned());
@@ -311,7 +311,7 @@ fn hostile() -> Sample {
     let mut sample = sample("hostile", bodies, Why::Joined);
     told_open(&mut sample, 1);
     let head = &mut sample.snapshot.head;
-    head.route = bad.to_owned();
+    head.route = bad.into();
     head.values.push((bad.to_owned(), bad.to_owned()));
     sample
 }

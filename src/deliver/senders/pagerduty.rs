@@ -142,17 +142,16 @@ impl Sender for PagerDuty {
             return Ok(common::post_json(&self.url, &Value::Object(event)));
         }
         let body = fit::fitted(news, &LADDER, |context, _| {
-            let summary = match news.plain {
-                Some(_) => plain::lines(news).swap_remove(0),
-                None => {
-                    let rendered = self.template.templates.render(
-                        Form::Text,
-                        Markup::None,
-                        &self.template.name,
-                        context,
-                    );
-                    rendered.map_err(|problem| common::failed(news, &problem))?
-                }
+            let summary = if news.plain.is_some() {
+                plain::lines(news).swap_remove(0)
+            } else {
+                let rendered = self.template.templates.render(
+                    Form::Text,
+                    Markup::None,
+                    &self.template.name,
+                    context,
+                );
+                rendered.map_err(|problem| common::failed(news, &problem))?
             };
             let mut body = event.clone();
             self.describe(&mut body, context, &summary, news);

@@ -142,10 +142,10 @@ fn plain_message(news: &News<'_>) -> Value {
 /// Cuts every field to its limit. False if the blocks together are too large, which less detail can help; at the `last`
 /// step blocks are left out from the end instead.
 fn fit_message(body: &mut Value, last: bool) -> bool {
-    if let Some(Value::String(text)) = body.get_mut("text") {
-        if let Cow::Owned(cut) = fit::cut_escaped(Markup::Mrkdwn, text, TEXT_CHARS_MAX) {
-            *text = cut;
-        }
+    if let Some(Value::String(text)) = body.get_mut("text")
+        && let Cow::Owned(cut) = fit::cut_escaped(Markup::Mrkdwn, text, TEXT_CHARS_MAX)
+    {
+        *text = cut;
     }
     let mut room = BLOCKS_CHARS_MAX;
     let mut fits = body.get_mut("blocks").is_none_or(|blocks| fit_blocks(blocks, &mut room, last));

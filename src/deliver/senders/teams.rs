@@ -123,10 +123,10 @@ fn tidy(body: &mut Value) {
     if let Some(Value::Array(actions)) = card.get_mut("actions") {
         actions.truncate(6);
     }
-    if card.get("actions").and_then(Value::as_array).is_some_and(Vec::is_empty) {
-        if let Value::Object(card) = card {
-            card.shift_remove("actions");
-        }
+    if card.get("actions").and_then(Value::as_array).is_some_and(Vec::is_empty)
+        && let Value::Object(card) = card
+    {
+        card.shift_remove("actions");
     }
     if let Some(Value::Array(elements)) = card.get_mut("body") {
         elements.retain(|element| {

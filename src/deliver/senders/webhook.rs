@@ -151,7 +151,7 @@ fn credentials(params: &Params) -> Result<Credentials, ParamError> {
     match (params.text("auth_header"), params.text("auth_query"), params.secret("auth_value")) {
         (None, None, None) => {}
         (Some(name), None, Some(value)) => {
-            headers.push((table::header_name(name)?, value.expose().to_owned()))
+            headers.push((table::header_name(name)?, value.expose().to_owned()));
         }
         (None, Some(name), Some(value)) => found.query = Some((name.to_owned(), value.clone())),
         _ => return Err(wrong("auth_value", "goes with either auth_header or auth_query", None)),
