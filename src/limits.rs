@@ -98,3 +98,15 @@ pub const ROUTES_BYTES_MAX: u64 = 4 << 20;
 pub const SECRET_FILE_BYTES_MAX: u64 = 64 << 10;
 /// Longest chain of fallbacks from one receiver.
 pub const FALLBACK_DEPTH_MAX: usize = 3;
+/// Largest template file: a template is a page, not a program.
+pub const TEMPLATE_BYTES_MAX: u64 = 64 << 10;
+/// Templates read from one directory.
+pub const TEMPLATES_MAX: usize = 200;
+/// Deepest nesting of loops in a template: three levels of 100 members cost 50 ms, more would cost minutes.
+pub const TEMPLATE_EACH_DEPTH_MAX: usize = 3;
+/// Deepest nesting of partials, which also bounds how often a partial can multiply itself.
+pub const TEMPLATE_PARTIAL_DEPTH_MAX: usize = 5;
+/// Longest wait that a receiver can ask for; a longer one would hide news behind one wrong header.
+pub const RETRY_AFTER_SECONDS_MAX: u64 = 3_600;
+/// How much of a receiver's answer is shown in an error.
+pub const ERROR_EXCERPT_CHARS_MAX: usize = 200;

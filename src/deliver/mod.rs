@@ -5,12 +5,17 @@
 //! sender's ([`senders`]); whether to send at all is decided by `domain::wanted` alone.
 
 mod bells;
+pub mod clean;
 pub mod client;
 mod dispatcher;
+pub mod fit;
 mod guard;
 pub mod lanes;
 pub mod limiter;
+pub mod plain;
+pub mod render;
 pub mod senders;
+pub mod sms;
 
 pub use bells::Bells;
 pub use dispatcher::Dispatcher;

@@ -1,8 +1,30 @@
 //! Receiver kinds: what each receiver's API is sent and what its answers mean. Pure: the lanes do the I/O.
+//!
+//! # Adding a receiver kind
+//!
+//! 1. Where its API is requests and answers, write `receivers/<kind>.toml` (format: `docs/receivers.md`) and add its line to
+//!    [`TABLES`]. Nothing else in Rust is needed.
+//! 2. Where it is not, write `<kind>.rs` here: a `KIND` with its parameters, traits and rate, a [`Sender`] whose
+//!    [`Sender::judge`] follows the vendor's contract, and its line in [`MODULES`].
+//! 3. Write `templates/<kind>.*.hbs` and add it to the built-in templates in `render/mod.rs`.
+//! 4. Add the kind to `tests/senders.rs` (golden files over the sample incidents, limits for any input), to `tests/lab.rs`
+//!    and to the table in `docs/receivers.md`.
+
+mod answers;
+mod common;
+mod inbox;
+mod pagerduty;
+mod slack;
+mod table;
+mod teams;
+mod twilio;
+mod webhook;
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use super::render::Templates;
 use crate::domain::{Snapshot, Timestamp, Told, Traits, Why};
 use crate::secret::Secret;
 
@@ -69,6 +91,30 @@ impl Params {
         }
     }
 
+    /// The strings of a `Map` parameter.
+    pub fn map(&self, name: &str) -> Option<&BTreeMap<String, String>> {
+        match self.0.get(name) {
+            Some(ParamValue::Map(map)) => Some(map),
+            _ => None,
+        }
+    }
+
+    /// The strings of a `List` parameter.
+    pub fn list(&self, name: &str) -> Option<&[String]> {
+        match self.0.get(name) {
+            Some(ParamValue::List(list)) => Some(list),
+            _ => None,
+        }
+    }
+
+    /// The TOML value of an `Any` parameter.
+    pub fn any(&self, name: &str) -> Option<&toml::Value> {
+        match self.0.get(name) {
+            Some(ParamValue::Any(value)) => Some(value),
+            _ => None,
+        }
+    }
+
     /// The number of an `Integer` parameter.
     pub fn integer(&self, name: &str) -> Option<i64> {
         match self.0.get(name) {
@@ -99,14 +145,21 @@ pub struct ParamError {
 #[derive(Clone, Copy)]
 pub struct SenderKind {
     pub name: &'static str,
+    /// What it sends, in one line.
+    pub about: &'static str,
     pub params: &'static [Param],
     /// What it wants to be told unless the receiver says otherwise.
     pub traits: Traits,
     /// Default rate limit from the vendor's documentation: requests per second and burst.
     pub rate: (f64, u32),
-    /// Makes a sender from checked parameters. `name` is the receiver's name.
-    pub build: fn(name: &str, params: &Params) -> Result<Box<dyn Sender>, ParamError>,
+    /// Makes a sender from the receiver's name, its checked parameters and the templates of the configuration. The
+    /// receiver's key `template`, if it has one, is among the parameters as [`ParamValue::Text`].
+    pub build: &'static Build,
 }
+
+/// Makes a sender. It renders every sample incident once, so a template that the kind cannot use is found here.
+pub type Build =
+    dyn Fn(&str, &Params, &Arc<Templates>) -> Result<Box<dyn Sender>, ParamError> + Send + Sync;
 
 /// Everything a sender may use to say one thing about one incident.
 #[derive(Clone, Copy, Debug)]
@@ -211,12 +264,35 @@ pub trait Sender: Send + Sync {
     fn credential(&self) -> u64;
 }
 
+/// The kinds that are Rust.
+const MODULES: [SenderKind; 6] =
+    [slack::KIND, pagerduty::KIND, teams::KIND, twilio::KIND, webhook::KIND, inbox::KIND];
+
+/// The kinds that are tables: name and text.
+const TABLES: [(&str, &str); 2] = [
+    ("discord", include_str!("../../../receivers/discord.toml")),
+    ("ntfy", include_str!("../../../receivers/ntfy.toml")),
+];
+
+static KINDS: LazyLock<Vec<SenderKind>> = LazyLock::new(|| {
+    let tables = TABLES.map(|(name, text)| {
+        table::kind(name, text).unwrap_or_else(|error| panic!("receivers/{name}.toml: {error}"))
+    });
+    MODULES.into_iter().chain(tables).collect()
+});
+
 /// The receiver kind called `name`.
 pub fn find(name: &str) -> Option<&'static SenderKind> {
     kinds().iter().find(|kind| kind.name == name)
 }
 
-/// The built-in receiver kinds: one line each.
+/// The built-in receiver kinds, those of [`MODULES`] first.
 pub fn kinds() -> &'static [SenderKind] {
-    &[]
+    &KINDS
+}
+
+/// The receiver kind that the table `text` describes, in the format of `receivers/<kind>.toml`. It is never freed: tables
+/// are read at start.
+pub fn kind_from_table(name: &str, text: &str) -> Result<SenderKind, String> {
+    table::kind(name, text)
 }
