@@ -10,6 +10,7 @@ use super::problem::{Problem, Span, Word};
 use super::reader::{Placed, Reader, Section};
 use super::sources::{Limit, limit};
 use super::suggest;
+use crate::deliver::render::Templates;
 use crate::deliver::senders::{
     Param, ParamError, ParamType, ParamValue, Params, Sender, SenderKind,
 };
@@ -38,12 +39,14 @@ pub struct Receiver {
     pub timeout: Option<Duration>,
     /// Requests at the same time; the process setting where none is given.
     pub concurrency: Option<usize>,
+    /// What `template` names one of.
+    pub templates: Arc<Templates>,
 }
 
 impl Receiver {
     /// Makes the sender. Was tried at load, except where a variable was unset.
     pub fn sender(&self) -> Result<Box<dyn Sender>, ParamError> {
-        (self.kind.build)(&self.name, &self.params)
+        (self.kind.build)(&self.name, &self.params, &self.templates)
     }
 
     /// The receiver that is there without any configuration, if there is such a kind.
@@ -60,6 +63,7 @@ impl Receiver {
             every_transition: false,
             timeout: None,
             concurrency: None,
+            templates: Arc::clone(&catalog.templates),
         })
     }
 }
@@ -165,10 +169,14 @@ fn one(
     let span = section.span.clone();
     let (params, complete) = params(reader, &kind, &mut section);
     section.finish(reader);
+    let mut params = params?;
+    if let Some(template) = &template {
+        params.0.insert("template".into(), ParamValue::Text(template.clone()));
+    }
     let receiver = Receiver {
         name: name.into(),
         kind,
-        params: params?,
+        params,
         traits: wishes.apply(kind.traits),
         limit: limit.unwrap_or(Limit { per_second: kind.rate.0, burst: kind.rate.1 }),
         template,
@@ -176,6 +184,7 @@ fn one(
         every_transition: every_transition.unwrap_or(false),
         timeout,
         concurrency: concurrency.and_then(|count| usize::try_from(count).ok()),
+        templates: Arc::clone(&catalog.templates),
     };
     if complete && let Err(error) = receiver.sender() {
         let problem = Problem::error(Word::InvalidValue, span, error.to_string());

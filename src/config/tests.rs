@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use std::sync::Arc;
+
 use super::*;
+use crate::deliver::render::Templates;
 use crate::deliver::senders::{
     Action, News, Outcome, Param, ParamError, ParamType, Params, RenderError, Response, Sender,
 };
@@ -27,7 +30,7 @@ impl Sender for Mute {
     }
 }
 
-fn build(_: &str, params: &Params) -> Result<Box<dyn Sender>, ParamError> {
+fn build(_: &str, params: &Params, _: &Arc<Templates>) -> Result<Box<dyn Sender>, ParamError> {
     if params.integer("segments").is_some_and(|segments| segments > 10) {
         let message = "at most 10".into();
         return Err(ParamError { param: "segments", message, hint: None });
@@ -53,8 +56,16 @@ fn catalog() -> Catalog {
         param("headers", ParamType::Map, false),
         param("table", ParamType::Any, false),
     ];
-    let kind = |name, params, traits| SenderKind { name, params, traits, rate: (1.0, 5), build };
+    let kind = |name, params, traits| SenderKind {
+        name,
+        about: "",
+        params,
+        traits,
+        rate: (1.0, 5),
+        build: &build,
+    };
     Catalog {
+        templates: Arc::new(Templates::builtin()),
         sources: ["alertmanager", "aws-sns", "azure-monitor", "generic", "grafana"]
             .map(str::to_owned)
             .to_vec(),
