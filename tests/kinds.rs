@@ -316,7 +316,7 @@ fn huge_and_deep_payloads_are_bounded() {
     let deep =
         |open: &str, close: &str| format!("{}1{}", open.repeat(50_000), close.repeat(50_000));
     let many = |item: &str| format!("[{}{item}]", format!("{item},").repeat(20_000));
-    let long = "x".repeat(2 << 20);
+    let long = "x".repeat(256 << 10);
     let bodies = [
         deep("[", "]"),
         deep("{\"a\":", "}"),

@@ -8,7 +8,9 @@
 
 use serde_json::{Map, Value};
 
-use super::{Error, Normalized, Payload, Rejected, SourceKind, generic, read, tree, when, words};
+use super::{
+    Error, Normalized, Payload, Rejected, SourceKind, check_count, generic, read, tree, when, words,
+};
 use crate::domain::{Alert, Fingerprinter, Labels, Severity, Status, Timestamp};
 
 /// Labels that name the affected thing, most telling first.
@@ -56,15 +58,15 @@ impl SourceKind for Alertmanager {
     fn normalize(&self, payload: &Payload<'_>) -> Result<Normalized, Error> {
         let tree = tree::parse(payload)?;
         match &tree {
-            Value::Array(alerts) => Ok(from_api(alerts, payload.received_at)),
+            Value::Array(alerts) => from_api(alerts, payload.received_at),
             Value::Object(root) if root.contains_key("alerts") => {
                 group(self.name(), root, read_alert)
             }
             Value::Object(root) if root.contains_key("labels") => {
-                Ok(each(std::slice::from_ref(&tree), root, read_alert))
+                each(std::slice::from_ref(&tree), root, read_alert)
             }
             // A `payload` of the user's own in webhook_config makes any JSON possible.
-            Value::Object(root) if generic::has_title(root) => Ok(generic::guess(&tree)),
+            Value::Object(root) if generic::has_title(root) => generic::guess(&tree),
             other => Err(shape(self.name(), &format!("{} without alerts", read::type_name(other)))),
         }
     }
@@ -91,12 +93,17 @@ pub(super) fn group(
         let ignored = Some("the group holds no alerts".to_owned());
         return Ok(Normalized { ignored, ..Normalized::default() });
     }
-    let mut normalized = each(alerts, root, read_alert);
+    let mut normalized = each(alerts, root, read_alert)?;
     note_truncated(root, &mut normalized.alerts);
     Ok(normalized)
 }
 
-fn each(alerts: &[Value], root: &Map<String, Value>, read_alert: ReadAlert) -> Normalized {
+fn each(
+    alerts: &[Value],
+    root: &Map<String, Value>,
+    read_alert: ReadAlert,
+) -> Result<Normalized, Error> {
+    check_count(alerts.len())?;
     let mut normalized = Normalized::default();
     for (index, item) in (0_u32..).zip(alerts) {
         let read = match item {
@@ -108,7 +115,7 @@ fn each(alerts: &[Value], root: &Map<String, Value>, read_alert: ReadAlert) -> N
             Err(reason) => normalized.rejected.push(Rejected { index, reason }),
         }
     }
-    normalized
+    Ok(normalized)
 }
 
 /// `max_alerts` cuts the group; the reader of the first alert should know.
@@ -127,8 +134,8 @@ fn note_truncated(root: &Map<String, Value>, alerts: &mut [Alert]) {
 }
 
 /// The array of `POST /api/v2/alerts`.
-fn from_api(alerts: &[Value], now: Timestamp) -> Normalized {
-    let mut normalized = each(alerts, &Map::new(), read_alert);
+fn from_api(alerts: &[Value], now: Timestamp) -> Result<Normalized, Error> {
+    let mut normalized = each(alerts, &Map::new(), read_alert)?;
     for alert in &mut normalized.alerts {
         let item = alerts.get(alert.index as usize);
         let says_status = item.is_some_and(|item| item.get("status").is_some_and(Value::is_string));
@@ -144,7 +151,7 @@ fn from_api(alerts: &[Value], now: Timestamp) -> Normalized {
             ends_at => alert.ends_at = ends_at,
         }
     }
-    normalized
+    Ok(normalized)
 }
 
 /// One alert of the envelope.

@@ -54,12 +54,12 @@ pub fn key(raw: &str) -> String {
 
 /// One line of at most `chars_max` characters: control characters and line breaks become spaces, ends are trimmed.
 pub fn line(raw: &str, chars_max: usize) -> String {
-    cut(&clean(raw.trim(), ' '), chars_max).trim().to_owned()
+    cut(&clean(ahead(raw.trim(), chars_max), ' '), chars_max).trim().to_owned()
 }
 
 /// A text of at most `chars_max` characters that keeps its line breaks and tabs.
 pub fn text(raw: &str, chars_max: usize) -> String {
-    cut(&clean(raw.trim(), '\n'), chars_max).trim().to_owned()
+    cut(&clean(ahead(raw.trim(), chars_max), '\n'), chars_max).trim().to_owned()
 }
 
 /// Whether `url` is an absolute http, https or mailto URL of a length that is kept.
@@ -70,6 +70,14 @@ pub fn is_link(url: &str) -> bool {
             "http" | "https" => url.has_host(),
             scheme => scheme == "mailto",
         })
+}
+
+/// As much of a text as can matter: megabytes are not cleaned to keep their first line.
+fn ahead(raw: &str, chars_max: usize) -> &str {
+    /// Four bytes a character, and as much again for control characters that go.
+    const BYTES_PER_CHAR: usize = 8;
+    let bytes = chars_max.saturating_mul(BYTES_PER_CHAR);
+    if raw.len() <= bytes { raw } else { &raw[..raw.floor_char_boundary(bytes)] }
 }
 
 /// Without control characters. `\r\n` counts as one line break; breaks become `line_break`.

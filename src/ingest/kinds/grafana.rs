@@ -60,7 +60,7 @@ impl SourceKind for Grafana {
             grafana_legacy::read(root).map_or_else(|| shape("neither ruleId nor ruleName"), one)
         } else if generic::has_title(root) {
             // A payload template of the user's own (Grafana 12) makes any JSON possible.
-            Ok(generic::guess(&tree))
+            generic::guess(&tree)
         } else {
             shape("none of alerts, ruleId, alert_uid, alert_group")
         }

@@ -137,11 +137,7 @@ pub fn normalize(kind: &dyn SourceKind, payload: &Payload<'_>) -> Result<Normali
         return Err(Error::TooLarge { limit: "INFLATED_BYTES_MAX", detail });
     }
     let mut normalized = kind.normalize(payload)?;
-    let count = normalized.alerts.len() + normalized.rejected.len();
-    if count > ALERTS_PER_PAYLOAD_MAX {
-        let detail = format!("{count} alerts, at most {ALERTS_PER_PAYLOAD_MAX}");
-        return Err(Error::TooLarge { limit: "ALERTS_PER_PAYLOAD_MAX", detail });
-    }
+    check_count(normalized.alerts.len() + normalized.rejected.len())?;
     let mut kept = Vec::with_capacity(normalized.alerts.len());
     for alert in normalized.alerts {
         let alert = bound::alert(alert);
@@ -157,6 +153,15 @@ pub fn normalize(kind: &dyn SourceKind, payload: &Payload<'_>) -> Result<Normali
         rejected.reason = bound::line(&rejected.reason, crate::limits::LABEL_VALUE_CHARS_MAX);
     }
     Ok(normalized)
+}
+
+/// Refuses payloads of too many alerts; kinds with lists ask before they read the first.
+pub fn check_count(alerts: usize) -> Result<(), Error> {
+    if alerts <= ALERTS_PER_PAYLOAD_MAX {
+        return Ok(());
+    }
+    let detail = format!("{alerts} alerts, at most {ALERTS_PER_PAYLOAD_MAX}");
+    Err(Error::TooLarge { limit: "ALERTS_PER_PAYLOAD_MAX", detail })
 }
 
 /// The built-in kind called `name`.

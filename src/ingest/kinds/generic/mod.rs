@@ -11,7 +11,9 @@ mod names;
 use serde_json::{Map, Value};
 
 use self::leaves::{Leaf, Leaves};
-use super::{Error, Normalized, Payload, Rejected, SourceKind, read, tree, when, words};
+use super::{
+    Error, Normalized, Payload, Rejected, SourceKind, check_count, read, tree, when, words,
+};
 use crate::domain::{Alert, Life, Severity, Status, Timestamp};
 
 /// Longest text that becomes a label; longer ones become annotations.
@@ -38,7 +40,7 @@ impl SourceKind for Generic {
             let detail = format!("body is {}", read::type_name(&tree));
             return Err(Error::Shape { kind: self.name().to_owned(), detail });
         }
-        let guessed = guess(&tree);
+        let guessed = guess(&tree)?;
         match guessed.rejected.first() {
             Some(rejected) if guessed.alerts.is_empty() => {
                 let detail = rejected.reason.clone();
@@ -57,7 +59,7 @@ pub(super) fn has_title(root: &Map<String, Value>) -> bool {
 }
 
 /// The alerts of any tree: an array of objects (also inside `alerts` and the like) is several, text is one.
-pub(super) fn guess(tree: &Value) -> Normalized {
+pub(super) fn guess(tree: &Value) -> Result<Normalized, Error> {
     let (items, outer) = match tree {
         Value::Array(items) => (items.as_slice(), None),
         Value::Object(root) => match names::LISTS.iter().find_map(|name| list(root.get(*name))) {
@@ -68,8 +70,9 @@ pub(super) fn guess(tree: &Value) -> Normalized {
     };
     if items.is_empty() {
         let ignored = Some("the list holds no alerts".to_owned());
-        return Normalized { ignored, ..Normalized::default() };
+        return Ok(Normalized { ignored, ..Normalized::default() });
     }
+    check_count(items.len())?;
     let mut normalized = Normalized::default();
     for (index, item) in (0_u32..).zip(items) {
         let read = match item {
@@ -85,7 +88,7 @@ pub(super) fn guess(tree: &Value) -> Normalized {
             }),
         }
     }
-    normalized
+    Ok(normalized)
 }
 
 fn list(value: Option<&Value>) -> Option<&[Value]> {
@@ -128,7 +131,7 @@ fn from_object(item: &Map<String, Value>, outer: Option<&Map<String, Value>>) ->
     let word = status(&leaves).or_else(|| names::strong_status(&leading));
     alert.status = word.unwrap_or(Status::Firing);
     alert.life = if word.is_some() { Life::Resolves } else { Life::Expires };
-    alert.severity = severity(&leaves).or_else(|| words::severity(&leading)).unwrap_or_default();
+    alert.severity = severity(&leaves).or_else(|| title_severity(&alert.title)).unwrap_or_default();
     let text = |names| leaves.text(names).map(|leaf| leaf.text.to_string());
     alert.resource = text(names::RESOURCE);
     alert.service = text(names::SERVICE);
@@ -243,7 +246,7 @@ mod tests {
     use serde_json::json;
 
     fn one(tree: &Value) -> Alert {
-        let mut guessed = guess(tree);
+        let mut guessed = guess(tree).expect("few");
         assert_eq!(guessed.rejected, []);
         assert_eq!(guessed.alerts.len(), 1, "{tree}");
         guessed.alerts.remove(0)
@@ -338,11 +341,12 @@ mod tests {
 
     #[test]
     fn lists_are_several_and_nothing_is_refused() {
-        let guessed = guess(&json!([{"title": "a"}, 5, {"title": "b"}, {}]));
+        let guessed = guess(&json!([{"title": "a"}, 5, {"title": "b"}, {}])).expect("few");
         assert_eq!(guessed.alerts.len(), 2);
         assert_eq!(guessed.alerts[1].index, 2);
         assert_eq!(guessed.rejected.iter().map(|it| it.index).collect::<Vec<_>>(), [1, 3]);
-        let guessed = guess(&json!({"env": "prod", "alerts": [{"title": "a"}, {"title": "b"}]}));
+        let guessed = guess(&json!({"env": "prod", "alerts": [{"title": "a"}, {"title": "b"}]}))
+            .expect("few");
         assert_eq!(guessed.alerts[1].env.as_deref(), Some("prod"));
         let untitled = one(&json!({"cpu": 93, "hostname": "web-1"}));
         assert_eq!(untitled.title, "cpu=93 hostname=web-1");

@@ -28,9 +28,8 @@ pub use self::reader::Problem;
 
 use self::field::Scope;
 use self::shape::{List, Shape};
-use super::{Error, Normalized, Payload, Rejected, SourceKind, generic, read, tree};
+use super::{Error, Normalized, Payload, Rejected, SourceKind, check_count, generic, read, tree};
 use crate::domain::Alert;
-use crate::limits::ALERTS_PER_PAYLOAD_MAX;
 
 /// The tables compiled in: one line each.
 const BUILTIN: [(&str, &str); 4] = [
@@ -142,7 +141,7 @@ impl SourceKind for TableKind {
         }
         match (&tree, self.0.otherwise) {
             (Value::Object(root), Otherwise::Generic) if generic::has_title(root) => {
-                Ok(generic::guess(&tree))
+                generic::guess(&tree)
             }
             _ => Err(self.0.shape_error(self.unrecognized(&whole))),
         }
@@ -191,10 +190,7 @@ impl TableKind {
                 }
             },
         };
-        if items.len() > ALERTS_PER_PAYLOAD_MAX {
-            let detail = format!("{} alerts, at most {ALERTS_PER_PAYLOAD_MAX}", items.len());
-            return Err(Error::TooLarge { limit: "ALERTS_PER_PAYLOAD_MAX", detail });
-        }
+        check_count(items.len())?;
         Ok(items)
     }
 
