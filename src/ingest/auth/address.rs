@@ -25,6 +25,11 @@ impl AllowList {
         networks.collect::<Result<_, _>>().map(Self)
     }
 
+    /// Networks read elsewhere.
+    pub const fn new(networks: Vec<IpNet>) -> Self {
+        Self(networks)
+    }
+
     /// The networks, for those who trust proxies by them.
     pub fn networks(&self) -> &[IpNet] {
         &self.0

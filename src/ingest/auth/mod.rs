@@ -10,6 +10,7 @@ pub mod sns;
 
 mod address;
 mod hmac;
+mod profile;
 mod secrets;
 
 use std::net::IpAddr;
@@ -20,7 +21,6 @@ pub use hmac::{Algorithm, Encoding, Hmac, HmacParts, KeyForm, SignedContent, Sig
 pub use secrets::Secrets;
 
 use crate::domain::Timestamp;
-use crate::secret::Secret;
 
 /// Why a profile cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,8 +49,8 @@ pub enum Auth {
     None,
     /// A token in the query (`?auth=`) or as `Authorization: Bearer`. Azure's plain webhooks can do nothing else.
     Token(Secrets),
-    /// HTTP Basic; the user stays while the password rotates.
-    Basic { user: Secret, passwords: Secrets },
+    /// HTTP Basic: `user:password` as sent, so that the user may rotate too.
+    Basic(Secrets),
     /// A keyed hash over the body in a header.
     Hmac(Hmac),
     /// The signature of Amazon SNS, and the topics that may send.
@@ -63,7 +63,7 @@ impl Auth {
         match self {
             Self::None => "none",
             Self::Token(_) => "token",
-            Self::Basic { .. } => "basic",
+            Self::Basic(_) => "basic",
             Self::Hmac(_) => "hmac",
             Self::Sns(_) => "sns",
         }
@@ -197,7 +197,7 @@ impl Profile {
         let secret = match &self.auth {
             Auth::None => Ok(0),
             Auth::Token(tokens) => token(tokens, presented),
-            Auth::Basic { user, passwords } => basic(user, passwords, presented),
+            Auth::Basic(pairs) => basic(pairs, presented),
             Auth::Hmac(hmac) => hmac.verify(presented, now),
             Auth::Sns(topics) => sns::verify(topics, presented, certificates, now).map(|()| 0),
         }?;
@@ -219,23 +219,18 @@ fn query_token(query: &str) -> Option<String> {
     found.map(|(_, value)| value.into_owned()).filter(|value| !value.is_empty())
 }
 
-fn basic(user: &Secret, passwords: &Secrets, presented: &Presented<'_>) -> Result<usize, Refused> {
+fn basic(pairs: &Secrets, presented: &Presented<'_>) -> Result<usize, Refused> {
     use base64::prelude::{BASE64_STANDARD, Engine as _};
     let encoded = presented.authorization("basic").ok_or(Refused::Missing { scheme: "basic" })?;
     let wrong = Refused::Wrong { scheme: "basic" };
     let Ok(decoded) = BASE64_STANDARD.decode(encoded) else { return Err(wrong) };
-    let Some(colon) = decoded.iter().position(|byte| *byte == b':') else { return Err(wrong) };
-    let (name, password) = (&decoded[..colon], &decoded[colon + 1..]);
-    // Both are compared, whichever is wrong.
-    match (user.matches(name), passwords.find(password)) {
-        (true, Some(secret)) => Ok(secret),
-        _ => Err(wrong),
-    }
+    pairs.find(&decoded).ok_or(wrong)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::Secret;
 
     fn secrets(values: &[&str]) -> Secrets {
         Secrets::new(values.iter().map(|value| Secret::new(*value)).collect()).expect("secrets")
@@ -274,8 +269,7 @@ mod tests {
 
     #[test]
     fn basic_credentials() {
-        let auth =
-            || Auth::Basic { user: Secret::new("azure"), passwords: secrets(&["p:1", "p2"]) };
+        let auth = || Auth::Basic(secrets(&["azure:p:1", "azure:p2"]));
         check(auth(), "Basic YXp1cmU6cDox", "", Ok(0)); // azure:p:1
         check(auth(), "Basic YXp1cmU6cDI=", "", Ok(1)); // azure:p2
         check(auth(), "Basic eHp1cmU6cDI=", "", Err("wrong")); // xzure:p2

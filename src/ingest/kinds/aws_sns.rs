@@ -18,7 +18,7 @@ pub(super) use services::{compliance, event_severity, standing, word_severity};
 
 use super::{
     Error, Handshake, Normalized, Payload, Rejected, SourceKind, aws_cloudwatch, aws_eventbridge,
-    fields, times,
+    fields, generic, times, tree,
 };
 
 /// How often JSON inside a JSON string is unwrapped.
@@ -202,7 +202,7 @@ fn message(held: &Value, envelope: &Envelope) -> Vec<Alert> {
     let inner = unwrap(held);
     let mut alerts = match &inner {
         Value::Object(_) | Value::Array(_) => {
-            known(&inner, envelope).unwrap_or_else(|| vec![services::unknown(&inner, envelope)])
+            known(&inner, envelope).unwrap_or_else(|| guess(&inner, envelope))
         }
         _ => vec![prose::read(&fields::scalar(&inner).unwrap_or_default(), envelope)],
     };
@@ -217,6 +217,19 @@ fn message(held: &Value, envelope: &Envelope) -> Vec<Alert> {
     alerts
 }
 
+/// JSON of nobody we know is read by the names of its fields, with the subject where none of them reads like a title.
+fn guess(inner: &Value, envelope: &Envelope) -> Vec<Alert> {
+    let mut alerts = generic::guess(inner).alerts;
+    let named = inner.as_object().is_some_and(generic::has_title);
+    if let ([alert], false, Some(subject)) = (alerts.as_mut_slice(), named, &envelope.subject) {
+        alert.title.clone_from(subject);
+    }
+    if alerts.is_empty() {
+        alerts.push(prose::read(&inner.to_string(), envelope));
+    }
+    alerts
+}
+
 /// JSON may stand inside a string, and inside a string in that; prose stays a string.
 fn unwrap(held: &Value) -> Value {
     let mut value = held.clone();
@@ -226,7 +239,7 @@ fn unwrap(held: &Value) -> Value {
         if !text.starts_with(['{', '[', '"']) {
             break;
         }
-        match serde_json::from_str(text) {
+        match tree::json(text) {
             Ok(inner) => value = inner,
             Err(_) => break,
         }

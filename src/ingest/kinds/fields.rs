@@ -5,26 +5,12 @@ use serde_json::{Map, Value};
 
 use crate::domain::{Labels, Link};
 
-use super::Error;
+pub(super) use super::read::scalar;
+use super::{Error, bound, tree};
 
-/// The JSON value of a body; a byte-order mark is skipped (Microsoft's own samples carry one).
+/// The JSON value of a body, whatever its content type says: SNS sends JSON as text.
 pub(super) fn parse(body: &[u8]) -> Result<Value, Error> {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    serde_json::from_slice(body)
-        .map_err(|cause| Error::Syntax { format: "JSON", detail: cause.to_string() })
-}
-
-/// A string, number or truth value as text; blank, null, lists and objects are nothing.
-pub(super) fn scalar(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => {
-            let text = text.trim();
-            (!text.is_empty()).then(|| text.to_owned())
-        }
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(truth) => Some(truth.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    }
+    tree::json(tree::text(body)?)
 }
 
 /// The scalar at a JSON pointer.
@@ -66,11 +52,9 @@ pub(super) fn last_segment(id: &str) -> &str {
     id.rsplit('/').next().filter(|segment| !segment.is_empty()).unwrap_or(id)
 }
 
-/// A link, if the text is an absolute http or https URL.
+/// A link, if the text is an absolute URL that may be shown.
 pub(super) fn link(name: &str, url: Option<String>) -> Option<Link> {
-    let url = url?;
-    let scheme = url::Url::parse(&url).ok()?;
-    matches!(scheme.scheme(), "http" | "https").then(|| Link { name: name.to_owned(), url })
+    url.filter(|url| bound::is_link(url)).map(|url| Link { name: name.to_owned(), url })
 }
 
 /// Adds a label or annotation unless the sender's own of that name is there already.

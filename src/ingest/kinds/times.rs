@@ -1,12 +1,15 @@
-//! The ways in which vendors write a time. A time without a zone is UTC; what cannot be read is no time.
+//! Ways in which the clouds write a time, beyond those of [`super::when`]. A time without a zone is UTC.
 
 use jiff::civil::DateTime;
 use jiff::fmt::rfc2822;
 use jiff::tz::TimeZone;
+use serde_json::Value;
 
 use crate::domain::Timestamp;
 
-/// Formats without a zone beside ISO 8601: US order with and without AM/PM (Azure), the Unix `date` style
+use super::when::Format;
+
+/// Formats without a zone: US order with and without AM/PM (Azure), the Unix `date` style
 /// (Elastic Beanstalk, `CodeDeploy`), Java's medium style (`CodeBuild`).
 const FORMATS: &[&str] = &[
     "%m/%d/%Y %I:%M:%S %p",
@@ -22,27 +25,12 @@ const EARLIEST: Timestamp = Timestamp::from_secs(631_152_000);
 /// Reads a time in any of the known ways; placeholders such as the epoch are nothing.
 pub(super) fn read(text: &str) -> Option<Timestamp> {
     let text = text.trim();
-    Timestamp::parse_rfc3339(text)
-        .or_else(|| epoch(text))
-        .or_else(|| civil(text))
-        .or_else(|| rfc1123(text))
-        .filter(|at| *at >= EARLIEST)
-}
-
-/// Seconds or milliseconds since the epoch, told apart by their size.
-fn epoch(text: &str) -> Option<Timestamp> {
-    let number: i64 = text.parse().ok()?;
-    match number {
-        1_000_000_000..=9_999_999_999 => Some(Timestamp::from_secs(number)),
-        1_000_000_000_000..=9_999_999_999_999 => Some(Timestamp::from_micros(number * 1_000)),
-        _ => None,
-    }
+    let usual = Format::Auto.read(&Value::from(text));
+    usual.or_else(|| civil(text)).or_else(|| rfc1123(text)).filter(|at| *at >= EARLIEST)
 }
 
 fn civil(text: &str) -> Option<Timestamp> {
-    let parsed = text.parse::<DateTime>().ok();
-    let civil = parsed
-        .or_else(|| FORMATS.iter().find_map(|format| DateTime::strptime(format, text).ok()))?;
+    let civil = FORMATS.iter().find_map(|format| DateTime::strptime(format, text).ok())?;
     let zoned = civil.to_zoned(TimeZone::UTC).ok()?;
     Some(Timestamp::from_micros(zoned.timestamp().as_microsecond()))
 }

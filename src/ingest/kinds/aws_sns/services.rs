@@ -29,33 +29,6 @@ pub(super) fn read(body: &Value, envelope: &Envelope) -> Option<Alert> {
     READERS.iter().find_map(|reader| reader(body, envelope))
 }
 
-/// A JSON message of nobody we know: its subject, or whatever reads like a title.
-pub(super) fn unknown(body: &Value, envelope: &Envelope) -> Alert {
-    const TITLES: &[&str] = &[
-        "/title",
-        "/Title",
-        "/subject",
-        "/summary",
-        "/alertname",
-        "/name",
-        "/message",
-        "/Message",
-        "/description",
-        "/event",
-    ];
-    let title = envelope
-        .subject
-        .clone()
-        .or_else(|| fields::first(body, TITLES))
-        .or_else(|| envelope.topic_name().map(|topic| format!("Message to {topic}")))
-        .unwrap_or_else(|| "SNS message".to_owned());
-    let key = envelope.message_id.clone().unwrap_or_else(|| title.clone());
-    let mut alert = notice(key, first_line(&title), Severity::Unknown);
-    fields::add_all(&mut alert.labels, body.as_object());
-    alert.text = serde_json::to_string_pretty(body).ok();
-    alert
-}
-
 fn first_line(text: &str) -> String {
     text.lines().find(|line| !line.trim().is_empty()).unwrap_or(text).trim().to_owned()
 }

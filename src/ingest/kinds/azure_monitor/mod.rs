@@ -7,6 +7,7 @@
 //! | `schemaId` Microsoft.Insights/LogAlert, or `AlertRuleName` without `schemaId` | log | [`log`] |
 //! | `schemaId` Microsoft.Insights/activityLogs | activity log, service and resource health | [`activity`] |
 //! | `schemaId` "AIP Budget Notification" | budget | [`budget`] |
+//! | none of these, but with a title or text | custom JSON payload of a log rule | [`generic`] |
 //! | a list of Event Grid events | the handshake, or any of the above in `data` | here |
 //!
 //! Vendor facts: Microsoft Learn "Common alert schema", "Non-common alert schema definitions", "Webhook actions for
@@ -20,11 +21,11 @@ mod context;
 mod log;
 mod metric;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::domain::{Alert, Severity, Timestamp};
 
-use super::{Error, Handshake, Normalized, Payload, Rejected, SourceKind, fields};
+use super::{Error, Handshake, Normalized, Payload, Rejected, SourceKind, fields, generic};
 
 /// The kind `azure-monitor`.
 pub(super) struct AzureMonitor;
@@ -38,10 +39,18 @@ impl SourceKind for AzureMonitor {
         let body = fields::parse(payload.body)?;
         match &body {
             Value::Array(events) => event_grid(events, payload.received_at),
+            // The custom JSON payload of a log rule may be anything.
+            Value::Object(root) if custom(root) => Ok(generic::guess(&body)),
             _ => read(&body, payload.received_at)
                 .map(|alert| Normalized { alerts: vec![alert], ..Normalized::default() }),
         }
     }
+}
+
+/// Whether a body is none of Azure's own, but says what it is about.
+fn custom(root: &Map<String, Value>) -> bool {
+    const OWN: &[&str] = &["schemaId", "data", "context", "AlertRuleName"];
+    !OWN.iter().any(|name| root.contains_key(*name)) && generic::has_title(root)
 }
 
 /// Reads one body of whichever schema.
