@@ -24,22 +24,31 @@ pub use routes::{Error, Options, Routes};
 pub use sources::{Algorithm, Auth, Basic, Encoding, Hmac, Limit, RawTable, Source};
 pub use tree::ROOT;
 
+use std::sync::Arc;
+
+use crate::deliver::render::Templates;
 use crate::deliver::senders::{self, SenderKind};
 use crate::ingest::kinds;
 
 /// The kinds that a configuration may name.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Catalog {
     /// Names of source kinds, built in or from `sources/*.toml`.
     pub sources: Vec<String>,
     pub senders: Vec<SenderKind>,
+    /// What receivers render with: built in, or from the configuration's `templates/`.
+    pub templates: Arc<Templates>,
 }
 
 impl Catalog {
     /// What is compiled in.
     pub fn builtin() -> Self {
         let sources = kinds::builtin().iter().map(|kind| kind.name().to_owned()).collect();
-        Self { sources, senders: senders::kinds().to_vec() }
+        Self {
+            sources,
+            senders: senders::kinds().to_vec(),
+            templates: Arc::new(Templates::builtin()),
+        }
     }
 
     /// The receiver kind called `name`.

@@ -10,6 +10,7 @@ use super::problem::{Problem, Span, Word};
 use super::reader::{Placed, Reader, Section};
 use super::sources::{Limit, limit};
 use super::suggest;
+use crate::deliver::render::Templates;
 use crate::deliver::senders::{
     Param, ParamError, ParamType, ParamValue, Params, Sender, SenderKind,
 };
@@ -31,6 +32,8 @@ pub struct Receiver {
     pub limit: Limit,
     /// Name of a template, without directory and endings.
     pub template: Option<String>,
+    /// What it renders with.
+    pub templates: Arc<Templates>,
     pub fallback: Option<Fallback>,
     /// One request per transition instead of the latest state.
     pub every_transition: bool,
@@ -43,7 +46,11 @@ pub struct Receiver {
 impl Receiver {
     /// Makes the sender. Was tried at load, except where a variable was unset.
     pub fn sender(&self) -> Result<Box<dyn Sender>, ParamError> {
-        (self.kind.build)(&self.name, &self.params)
+        let mut params = self.params.clone();
+        if let Some(template) = &self.template {
+            params.0.insert("template".to_owned(), ParamValue::Text(template.clone()));
+        }
+        (self.kind.build)(&self.name, &params, &self.templates)
     }
 
     /// The receiver that is there without any configuration, if there is such a kind.
@@ -56,6 +63,7 @@ impl Receiver {
             traits: kind.traits,
             limit: Limit { per_second: kind.rate.0, burst: kind.rate.1 },
             template: None,
+            templates: Arc::clone(&catalog.templates),
             fallback: None,
             every_transition: false,
             timeout: None,
@@ -172,6 +180,7 @@ fn one(
         traits: wishes.apply(kind.traits),
         limit: limit.unwrap_or(Limit { per_second: kind.rate.0, burst: kind.rate.1 }),
         template,
+        templates: Arc::clone(&catalog.templates),
         fallback: fallback.map(|((to, _), after)| Fallback { receiver: to.into(), after }),
         every_transition: every_transition.unwrap_or(false),
         timeout,

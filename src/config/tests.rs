@@ -27,7 +27,7 @@ impl Sender for Mute {
     }
 }
 
-fn build(_: &str, params: &Params) -> Result<Box<dyn Sender>, ParamError> {
+fn build(_: &str, params: &Params, _: &Arc<Templates>) -> Result<Box<dyn Sender>, ParamError> {
     if params.integer("segments").is_some_and(|segments| segments > 10) {
         let message = "at most 10".into();
         return Err(ParamError { param: "segments", message, hint: None });
@@ -53,7 +53,14 @@ fn catalog() -> Catalog {
         param("headers", ParamType::Map, false),
         param("table", ParamType::Any, false),
     ];
-    let kind = |name, params, traits| SenderKind { name, params, traits, rate: (1.0, 5), build };
+    let kind = |name, params, traits| SenderKind {
+        name,
+        about: "",
+        params,
+        traits,
+        rate: (1.0, 5),
+        build: &build,
+    };
     Catalog {
         sources: ["alertmanager", "aws-sns", "azure-monitor", "generic", "grafana"]
             .map(str::to_owned)
@@ -65,6 +72,7 @@ fn catalog() -> Catalog {
             kind("sms", SMS, Traits::SMS),
             kind("webhook", WEBHOOK, Traits::CHAT),
         ],
+        templates: Arc::new(Templates::builtin()),
     }
 }
 
