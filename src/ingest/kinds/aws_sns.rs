@@ -219,7 +219,8 @@ fn message(held: &Value, envelope: &Envelope) -> Vec<Alert> {
 
 /// JSON of nobody we know is read by the names of its fields, with the subject where none of them reads like a title.
 fn guess(inner: &Value, envelope: &Envelope) -> Vec<Alert> {
-    let mut alerts = generic::guess(inner).alerts;
+    // More alerts than we take at once are told as one message rather than lost.
+    let mut alerts = generic::guess(inner).map(|guessed| guessed.alerts).unwrap_or_default();
     let named = inner.as_object().is_some_and(generic::has_title);
     if let ([alert], false, Some(subject)) = (alerts.as_mut_slice(), named, &envelope.subject) {
         alert.title.clone_from(subject);

@@ -40,7 +40,7 @@ impl SourceKind for AzureMonitor {
         match &body {
             Value::Array(events) => event_grid(events, payload.received_at),
             // The custom JSON payload of a log rule may be anything.
-            Value::Object(root) if custom(root) => Ok(generic::guess(&body)),
+            Value::Object(root) if custom(root) => generic::guess(&body),
             _ => read(&body, payload.received_at)
                 .map(|alert| Normalized { alerts: vec![alert], ..Normalized::default() }),
         }
