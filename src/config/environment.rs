@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
+use super::settings::PREFIX;
 use crate::limits::SECRET_FILE_BYTES_MAX;
 
 /// Where `${VAR}` and `file:PATH` come from. Tests give closures.
@@ -39,4 +40,12 @@ fn file(path: &Path) -> std::io::Result<String> {
         return Err(std::io::ErrorKind::FileTooLarge.into());
     }
     Ok(text)
+}
+
+/// The variables that are settings, of this process.
+pub fn setting_variables() -> Vec<(String, String)> {
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text).filter(|(name, _)| name.starts_with(PREFIX)).collect()
 }

@@ -6,21 +6,24 @@
 mod cases;
 mod document;
 mod environment;
+mod layers;
 mod lint;
 mod problem;
 mod reader;
 mod receivers;
 mod routes;
+pub mod settings;
 mod sources;
 mod suggest;
 mod tree;
 mod values;
 
 pub use cases::{Expectation, RouteTest, TestInput};
-pub use environment::Environment;
+pub use environment::{Environment, setting_variables};
 pub use problem::{Level, Problem, Report, Span, Word};
 pub use receivers::{Fallback, INBOX, Receiver};
 pub use routes::{Error, Options, Routes};
+pub use settings::Settings;
 pub use sources::{Algorithm, Auth, Basic, Encoding, Hmac, Limit, RawTable, Source};
 pub use tree::ROOT;
 
