@@ -110,3 +110,25 @@ pub const TEMPLATE_PARTIAL_DEPTH_MAX: usize = 5;
 pub const RETRY_AFTER_SECONDS_MAX: u64 = 3_600;
 /// How much of a receiver's answer is shown in an error.
 pub const ERROR_EXCERPT_CHARS_MAX: usize = 200;
+/// Memberships in memory: about 300 B each. At the limit new alerts are refused, known ones still resolve.
+pub const MEMBERSHIPS_MAX: usize = 2_000_000;
+/// Notices of one alert key that are looked at to tell a redelivery.
+pub const NOTICES_REMEMBERED_MAX: usize = 16;
+/// Resolves of alerts never seen that are kept to tell what comes late.
+pub const TOMBSTONES_MAX: usize = 100_000;
+/// How long what ended is remembered to tell what comes late, in seconds.
+pub const TOMBSTONE_SECONDS: u64 = 24 * 3600;
+/// Incidents that one `wake` looks at; the rest is due at once again.
+pub const WAKE_BATCH_MAX: usize = 1_000;
+/// Members of one incident that are read to choose those shown, newest first.
+pub const MEMBERS_READ_MAX: usize = 4_096;
+/// How long a started attempt may take before it counts as lost, in seconds: longer than any sender's timeout.
+pub const STARTED_LEASE_SECONDS: u64 = 600;
+/// Entries of one history record; keeps it below `RECORD_BYTES_MAX`.
+pub const HISTORY_ENTRIES_MAX: usize = 700;
+/// History records that one look at a timeline reads.
+pub const HISTORY_READ_MAX: usize = 20_000;
+/// What a receiver's API gave us to find a notification again; longer is not remembered.
+pub const EXTERNAL_BYTES_MAX: usize = 1 << 10;
+/// Records that one housekeeping step reads before others get their turn.
+pub const UPKEEP_PAGE_MAX: usize = 1_000;

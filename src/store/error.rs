@@ -19,6 +19,8 @@ pub enum Error {
         "{free} bytes are free on the disk of the store, fewer than the {least} it keeps in reserve"
     )]
     DiskLow { free: u64, least: u64 },
+    #[error("{memberships} memberships are kept already")]
+    Full { memberships: usize },
     #[error("store is closed")]
     Closed,
     #[error("import into a store that holds records")]

@@ -3,15 +3,35 @@
 //! The traits speak use cases, so that a store with rows and transactions can implement them as well as the embedded
 //! one. No rule lives here: stores call `domain::{step, flush, wanted, start, settle}` and write what comes back.
 
+mod core;
+mod disk;
+mod draft;
+mod embedded;
 mod error;
+mod flow;
+mod index;
+mod intake;
+mod kv;
+mod lanes;
+mod open;
+mod reads;
+mod record;
+mod staged;
+mod transfer;
+mod upkeep;
+mod verify;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use disk::SledKv;
+pub use embedded::{Embedded, Fatal, SledOptions};
 pub use error::Error;
+pub use kv::{Kv, KvError, MemKv, Pair, Size, Span, Writes};
 use serde::{Deserialize, Serialize};
+pub use verify::verify;
 
 use crate::domain::{
     Alert, Backoff, Body, Head, Join, Member, Reason, Rules, Settled, Snapshot, Telling, Timestamp,
@@ -263,3 +283,6 @@ pub trait Store: Ledger + Records + Upkeep {
     /// The instance id in external dedup keys: made once, kept with the data.
     fn instance(&self) -> &str;
 }
+
+#[cfg(test)]
+mod conformance;

@@ -1,0 +1,1 @@
+//! Retention, verify, export, import, refusals.
