@@ -113,8 +113,7 @@ impl<'a> HeadView<'a> {
         let (acknowledged, resolved_at) = match &head.state {
             State::Open => (None, None),
             State::Acknowledged { by, at, severity } => {
-                let taken =
-                    json!({"by": by, "at": at.to_string(), "severity": severity.as_str()});
+                let taken = json!({"by": by, "at": at.to_string(), "severity": severity.as_str()});
                 (Some(taken), None)
             }
             State::Resolved { at } => (None, Some(at.to_string())),

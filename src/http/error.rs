@@ -8,6 +8,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde_json::json;
 
 use super::body;
+use crate::ingest::auth::Refused;
 use crate::ingest::{self, kinds};
 use crate::limits::ANSWER_LIST_MAX;
 use crate::store;
@@ -30,6 +31,15 @@ pub enum Error {
     /// Says no more than that: details help attackers. The log names the reason.
     #[error("request is not authenticated")]
     Unauthenticated { detail: String },
+    /// The sender did not prove who it is, or may not send from there.
+    #[error("request is refused by the source")]
+    Refused { source: Refused },
+    /// A built-in source, asked from elsewhere.
+    #[error("built-in sources answer only this machine: configure one under [sources]")]
+    NotLocal,
+    /// SNS asks to confirm a topic that is not in the list of the source.
+    #[error("topic {topic:?} is not in the topics of the source: nothing was visited")]
+    UnknownTopic { topic: String },
     #[error("{detail}")]
     Forbidden { detail: &'static str },
     #[error("source sends more than its limit")]
@@ -80,11 +90,14 @@ impl Error {
             }
             Self::Unauthenticated { .. } => meaning(StatusCode::UNAUTHORIZED, "not_authenticated"),
             Self::Forbidden { .. } => meaning(StatusCode::FORBIDDEN, "forbidden"),
+            Self::Refused { source } => refused(source),
+            Self::NotLocal => meaning(StatusCode::FORBIDDEN, "not_local"),
+            Self::UnknownTopic { .. } => meaning(StatusCode::FORBIDDEN, "unknown_topic"),
             Self::Throttled { busy, after_seconds } => {
                 meaning(status(*busy), "throttled").after(*after_seconds)
             }
             Self::Body { busy, source } => unread(source, *busy),
-            Self::Ingest { answers, source } => not_taken(source, answers),
+            Self::Ingest { answers, source } => not_taken(source, *answers),
             Self::Handshake { .. } => meaning(StatusCode::SERVICE_UNAVAILABLE, "not_confirmed"),
             Self::Store { source } => store_failed(source, 503),
             Self::Reload { .. } => meaning(StatusCode::UNPROCESSABLE_ENTITY, "reload_refused"),
@@ -122,10 +135,23 @@ impl Error {
             Self::Ingest { source: ingest::Error::Commit { .. }, .. } => {
                 "alerts could not be stored".to_owned()
             }
+            // The operator must learn the topic to allow it; it is no secret.
+            Self::Refused { source: source @ Refused::Topic { .. } } => source.to_string(),
             Self::Store { .. } => "store could not be read".to_owned(),
             Self::Reload { detail } => format!("{self}: {detail}"),
             other => other.to_string(),
         }
+    }
+}
+
+fn refused(error: &Refused) -> Meaning {
+    match error.status() {
+        401 => meaning(StatusCode::UNAUTHORIZED, "not_authenticated"),
+        503 => meaning(StatusCode::SERVICE_UNAVAILABLE, "certificate_unavailable"),
+        _ => match error {
+            Refused::Topic { .. } => meaning(StatusCode::FORBIDDEN, "unknown_topic"),
+            _ => meaning(StatusCode::FORBIDDEN, "not_allowed"),
+        },
     }
 }
 
@@ -145,7 +171,7 @@ fn unread(error: &body::Error, busy: u16) -> Meaning {
     }
 }
 
-fn not_taken(error: &ingest::Error, answers: &ingest::Answers) -> Meaning {
+fn not_taken(error: &ingest::Error, answers: ingest::Answers) -> Meaning {
     match error {
         ingest::Error::Normalize { source: kinds::Error::TooLarge { .. }, .. } => {
             meaning(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large")
@@ -167,9 +193,7 @@ fn store_failed(error: &store::Error, busy: u16) -> Meaning {
         store::Error::DiskLow { .. } => {
             meaning(StatusCode::SERVICE_UNAVAILABLE, "disk_low").after(30)
         }
-        store::Error::Closed => {
-            meaning(StatusCode::SERVICE_UNAVAILABLE, "shutting_down").after(5)
-        }
+        store::Error::Closed => meaning(StatusCode::SERVICE_UNAVAILABLE, "shutting_down").after(5),
         _ => meaning(StatusCode::INTERNAL_SERVER_ERROR, "store_failed"),
     }
 }
@@ -193,7 +217,9 @@ impl ResponseError for Error {
             Self::Method { allowed } => {
                 answer.insert_header((header::ALLOW, *allowed));
             }
-            Self::Unauthenticated { .. } => {
+            Self::Unauthenticated { .. } | Self::Refused { .. }
+                if status == StatusCode::UNAUTHORIZED =>
+            {
                 answer.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
             }
             // The rest of the body was not read, so the connection cannot carry another request.

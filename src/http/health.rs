@@ -44,10 +44,7 @@ impl Health {
     /// The weightiest trouble.
     pub fn trouble(&self) -> Option<&'static str> {
         let held = self.0.load(Ordering::Relaxed);
-        Trouble::ALL
-            .into_iter()
-            .find(|trouble| held & *trouble as u8 != 0)
-            .map(Trouble::as_str)
+        Trouble::ALL.into_iter().find(|trouble| held & *trouble as u8 != 0).map(Trouble::as_str)
     }
 }
 

@@ -26,13 +26,13 @@ const SERVER_ERRORS_ONLY: Answers = Answers { busy: 503, ..UNKNOWN };
 /// - `aws-sns` and what it carries: 5xx is retried by the delivery policy, other client errors are permanent
 ///   (Amazon SNS developer guide, "Message delivery retries").
 /// - `azure-monitor`: action groups retry 408, 429, 503 and 504 (Azure Monitor, "Action groups", webhook).
-pub fn of(kind: &str) -> &'static Answers {
+pub fn of(kind: &str) -> Answers {
     match kind {
         "alertmanager" | "grafana" | "aws-sns" | "aws-cloudwatch" | "aws-eventbridge" => {
-            &SERVER_ERRORS_ONLY
+            SERVER_ERRORS_ONLY
         }
-        "generic" => &Answers { queries: true, ..UNKNOWN },
-        _ => &UNKNOWN,
+        "generic" => Answers { queries: true, ..UNKNOWN },
+        _ => UNKNOWN,
     }
 }
 

@@ -26,13 +26,17 @@ use kinds::{Handshake, Normalized, Payload, Rejected, SourceKind};
 pub struct Source {
     pub name: Arc<str>,
     pub kind: Arc<dyn SourceKind>,
+    /// How its sender proves who it is.
+    pub profile: auth::Profile,
+    /// Answers only to this machine: built in, not configured.
+    pub loopback_only: bool,
     /// Payloads per second; `None` is without a limit.
     pub limiter: Option<Arc<DefaultDirectRateLimiter>>,
     /// Largest body as received.
     pub body_bytes_max: usize,
     /// Topics whose SNS subscriptions are confirmed.
-    pub topics: Vec<String>,
-    pub answers: &'static Answers,
+    pub topics: auth::sns::Topics,
+    pub answers: Answers,
     pub meter: SourceMeter,
 }
 
@@ -98,7 +102,7 @@ pub async fn accept(
     if alerts.is_empty() && !rejected.is_empty() {
         return Err(Error::NothingReadable { rejected });
     }
-    let mut receipt = Receipt { handshake, ignored, ..Receipt::default() };
+    let mut receipt = Receipt { ignored, handshake, ..Receipt::default() };
     receipt.refuse(rejected);
     let mut alerts = alerts.into_iter().map(|alert| route(context.routes, &source.name, alert));
     loop {
@@ -106,11 +110,8 @@ pub async fn accept(
         if part.is_empty() {
             return Ok(receipt);
         }
-        let intake = Intake {
-            source: Arc::clone(&source.name),
-            alerts: part,
-            now: payload.received_at,
-        };
+        let intake =
+            Intake { source: Arc::clone(&source.name), alerts: part, now: payload.received_at };
         let outcomes = commit(context, source, intake).await?;
         receipt.count(source, &outcomes);
     }
