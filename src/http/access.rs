@@ -119,10 +119,12 @@ mod tests {
         judged.map_or_else(|error| error.meaning().status, |()| StatusCode::OK).as_u16()
     }
 
+    type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], u16);
+
     #[rustfmt::skip]
     #[test]
     fn without_a_token_only_this_machine() {
-        let rows: [(&str, &[(&str, &str)], u16); 14] = [
+        let rows: [Row<'_>; 14] = [
             ("127.0.0.1", &[("host", "localhost:8080")], 200),
             ("127.0.0.1", &[("host", "127.0.0.1")], 200),
             ("::1", &[("host", "[::1]:8080")], 200),

@@ -47,7 +47,7 @@ pub enum Error {
     #[error("read request body")]
     Body { busy: u16, source: body::Error },
     #[error("{source}")]
-    Ingest { answers: ingest::Answers, source: ingest::Error },
+    Ingest { rejected: u16, busy: u16, source: ingest::Error },
     #[error("subscription was not confirmed")]
     Handshake { detail: String },
     #[error("{source}")]
@@ -97,7 +97,7 @@ impl Error {
                 meaning(status(*busy), "throttled").after(*after_seconds)
             }
             Self::Body { busy, source } => unread(source, *busy),
-            Self::Ingest { answers, source } => not_taken(source, *answers),
+            Self::Ingest { rejected, busy, source } => not_taken(source, *rejected, *busy),
             Self::Handshake { .. } => meaning(StatusCode::SERVICE_UNAVAILABLE, "not_confirmed"),
             Self::Store { source } => store_failed(source, 503),
             Self::Reload { .. } => meaning(StatusCode::UNPROCESSABLE_ENTITY, "reload_refused"),
@@ -171,18 +171,18 @@ fn unread(error: &body::Error, busy: u16) -> Meaning {
     }
 }
 
-fn not_taken(error: &ingest::Error, answers: ingest::Answers) -> Meaning {
+fn not_taken(error: &ingest::Error, rejected: u16, busy: u16) -> Meaning {
     match error {
         ingest::Error::Normalize { source: kinds::Error::TooLarge { .. }, .. } => {
             meaning(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large")
         }
         ingest::Error::Normalize { .. } => {
-            meaning(status(answers.rejected), "payload_not_understood")
+            meaning(status(rejected), "payload_not_understood")
         }
         ingest::Error::NothingReadable { .. } => {
-            meaning(status(answers.rejected), "no_alert_understood")
+            meaning(status(rejected), "no_alert_understood")
         }
-        ingest::Error::Commit { source, .. } => store_failed(source, answers.busy),
+        ingest::Error::Commit { source, .. } => store_failed(source, busy),
     }
 }
 

@@ -15,6 +15,7 @@ use super::{Active, Shared, body};
 use crate::domain::Timestamp;
 use crate::ingest::auth::sns::SubscribeUrl;
 use crate::ingest::auth::{Auth, Presented, certificates, client_address};
+use crate::ingest::kinds::table::Answer;
 use crate::ingest::kinds::{Handshake, Payload};
 use crate::ingest::{self, Context, Receipt, Source};
 
@@ -44,7 +45,13 @@ pub async fn take(
         }
         Err(error) => {
             shared.notice_fatal(&error);
-            refuse(&shared, &source.name, &error)
+            let ours = refuse(&shared, &source.name, &error);
+            let answers = source.kind.answers();
+            let prescribed = [&answers.rejected, &answers.busy]
+                .into_iter()
+                .filter(|answer| answer.status == ours.status().as_u16())
+                .find_map(in_its_words);
+            prescribed.unwrap_or(ours)
         }
     }
 }
@@ -59,8 +66,8 @@ fn probe(request: &HttpRequest, source: &Source) -> Option<HttpResponse> {
     }
 }
 
-const fn allowed(source: &Source) -> &'static str {
-    if source.answers.queries { "POST, GET, HEAD, OPTIONS" } else { "POST, HEAD, OPTIONS" }
+fn allowed(source: &Source) -> &'static str {
+    if source.kind.accepts_get() { "POST, GET, HEAD, OPTIONS" } else { "POST, HEAD, OPTIONS" }
 }
 
 async fn process(
@@ -72,7 +79,7 @@ async fn process(
     now: Timestamp,
 ) -> Result<HttpResponse, Error> {
     let takes = *request.method() == Method::POST
-        || (source.answers.queries && *request.method() == Method::GET);
+        || (source.kind.accepts_get() && *request.method() == Method::GET);
     if !takes {
         return Err(Error::Method { allowed: allowed(source) });
     }
@@ -84,7 +91,7 @@ async fn process(
     if !signed {
         admit(shared, source, &presented(&[]), now).await?;
     }
-    let busy = source.answers.busy;
+    let busy = source.kind.answers().busy.status;
     let failed = |error| Error::Body { busy, source: error };
     let mut share = shared.budget.share();
     let raw = body::read(&mut payload, source.body_bytes_max, shared.body_within, &mut share);
@@ -111,7 +118,10 @@ async fn process(
     };
     let taken = ingest::accept(&context, source, &payload).await;
     let receipt =
-        taken.map_err(|error| Error::Ingest { answers: source.answers, source: error })?;
+        taken.map_err(|error| {
+        let rejected = source.kind.answers().rejected.status;
+        Error::Ingest { rejected, busy, source: error }
+    })?;
     answer(shared, source, receipt).await
 }
 
@@ -160,7 +170,7 @@ async fn admit(
     limiter.check().map_err(|until| {
         let wait = until.wait_time_from(DefaultClock::default().now());
         // Rounded up: who comes a moment early is refused again.
-        Error::Throttled { busy: source.answers.busy, after_seconds: wait.as_secs() + 1 }
+        Error::Throttled { busy: source.kind.answers().busy.status, after_seconds: wait.as_secs() + 1 }
     })
 }
 
@@ -196,9 +206,24 @@ async fn answer(shared: &Shared, source: &Source, receipt: Receipt) -> Result<Ht
         }
         None => {}
     }
-    let status = if receipt.rejected_count > 0 { source.answers.partly } else { 200 };
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
-    Ok(HttpResponseBuilder::new(status).json(&receipt))
+    let answers = source.kind.answers();
+    let answer = if receipt.rejected_count > 0 { &answers.partly } else { &answers.accepted };
+    Ok(in_its_words(answer).unwrap_or_else(|| builder(answer.status).json(&receipt)))
+}
+
+fn builder(status: u16) -> HttpResponseBuilder {
+    HttpResponseBuilder::new(StatusCode::from_u16(status).unwrap_or(StatusCode::OK))
+}
+
+/// The answer with the body that the kind prescribes, if it does.
+fn in_its_words(answer: &Answer) -> Option<HttpResponse> {
+    if answer.body.is_empty() {
+        return None;
+    }
+    let json = answer.body.starts_with(['{', '[', '"']);
+    let media = if json { "application/json" } else { "text/plain; charset=utf-8" };
+    let mut builder = builder(answer.status);
+    Some(builder.insert_header((header::CONTENT_TYPE, media)).body(answer.body.to_string()))
 }
 
 /// Counts, logs and answers a refusal: the one place.

@@ -65,10 +65,10 @@ pub struct Shared {
 impl Shared {
     /// A store that failed for good ends the process: nothing it says from now on can be kept.
     fn notice_fatal(&self, error: &Error) {
-        let store = match error {
-            Error::Ingest { source: ingest::Error::Commit { source, .. }, .. }
-            | Error::Store { source } => source,
-            _ => return,
+        let (Error::Ingest { source: ingest::Error::Commit { source: store, .. }, .. }
+        | Error::Store { source: store }) = error
+        else {
+            return;
         };
         if !store.is_transient() && !matches!(store, store::Error::Closed) {
             self.health.set(Trouble::StoreFailed, true);

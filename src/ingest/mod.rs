@@ -3,7 +3,6 @@
 //! [`accept`] is called with a whole, inflated body by whoever received it. It answers only after the commit, so that what
 //! was accepted is durable. It does not speak HTTP: which status a failure has is decided in `http`.
 
-pub mod answers;
 pub mod auth;
 pub mod kinds;
 
@@ -12,20 +11,39 @@ use std::sync::Arc;
 use governor::DefaultDirectRateLimiter;
 use serde::Serialize;
 
-pub use answers::Answers;
-
 use crate::clock::Clock;
 use crate::domain::{Alert, Decision, Reason, RouteTable, Status, Timestamp};
 use crate::limits::{ALERTS_PER_COMMIT_MAX, ANSWER_LIST_MAX};
 use crate::store::{self, AlertOutcome, Intake, Ledger, Routed};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::SourceMeter;
+use kinds::table::TableKind;
 use kinds::{Handshake, Normalized, Payload, Rejected, SourceKind};
+
+/// What reads the payloads of a source.
+#[derive(Clone)]
+pub enum Kind {
+    /// One that is compiled in.
+    BuiltIn(&'static dyn SourceKind),
+    /// The user's own table.
+    Table(Arc<TableKind>),
+}
+
+impl std::ops::Deref for Kind {
+    type Target = dyn SourceKind;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::BuiltIn(kind) => *kind,
+            Self::Table(table) => table.as_ref(),
+        }
+    }
+}
 
 /// A configured sender of alerts, ready to take payloads.
 pub struct Source {
     pub name: Arc<str>,
-    pub kind: Arc<dyn SourceKind>,
+    pub kind: Kind,
     /// How its sender proves who it is.
     pub profile: auth::Profile,
     /// Answers only to this machine: built in, not configured.
@@ -36,7 +54,6 @@ pub struct Source {
     pub body_bytes_max: usize,
     /// Topics whose SNS subscriptions are confirmed.
     pub topics: auth::sns::Topics,
-    pub answers: Answers,
     pub meter: SourceMeter,
 }
 
@@ -96,7 +113,7 @@ pub async fn accept(
     payload: &Payload<'_>,
 ) -> Result<Receipt, Error> {
     source.meter.payloads.inc();
-    let normalized = kinds::normalize(source.kind.as_ref(), payload)
+    let normalized = kinds::normalize(&*source.kind, payload)
         .map_err(|error| Error::Normalize { from: Arc::clone(&source.name), source: error })?;
     let Normalized { alerts, rejected, handshake, ignored } = normalized;
     if alerts.is_empty() && !rejected.is_empty() {
