@@ -48,7 +48,9 @@ pub struct Source {
     pub profile: auth::Profile,
     /// Answers only to this machine: built in, not configured.
     pub loopback_only: bool,
-    /// Payloads per second; `None` is without a limit.
+    /// Payloads per second and burst; `None` is without a limit.
+    pub limit: Option<(f64, u32)>,
+    /// What holds the source to it.
     pub limiter: Option<Arc<DefaultDirectRateLimiter>>,
     /// Largest body as received.
     pub body_bytes_max: usize,
