@@ -8,24 +8,14 @@ pub mod metrics;
 use std::io::IsTerminal;
 
 pub use metrics::Metrics;
-use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// What is logged unless the settings say otherwise: libraries speak up only when something is wrong.
-pub const DEFAULT_FILTER: &str = "info,hyper=warn,rustls=warn,actix_server=warn,sled=warn";
+use crate::config::LogFormat;
 
-/// How log lines look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object a line, for collectors.
-    Json,
-}
+/// Libraries speak up only when something is wrong, unless the settings name them.
+const LIBRARIES: &str = "hyper=warn,rustls=warn,actix_server=warn,sled=warn";
 
 /// A log filter that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -35,9 +25,10 @@ pub struct FilterError {
     source: tracing_subscriber::filter::ParseError,
 }
 
-/// Sends log lines to stderr from now on. A second call in one process changes nothing.
+/// Sends log lines that pass `filter` to stderr from now on. A second call in one process changes nothing.
 pub fn init(format: LogFormat, filter: &str) -> Result<(), FilterError> {
-    let env = EnvFilter::try_new(filter)
+    // Later directives win over earlier ones for the same target.
+    let env = EnvFilter::try_new(format!("{LIBRARIES},{filter}"))
         .map_err(|source| FilterError { filter: filter.to_owned(), source })?;
     let registry = tracing_subscriber::registry().with(env);
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);

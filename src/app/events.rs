@@ -7,11 +7,14 @@ use crate::deliver::lanes::{Observer, Printer};
 use crate::domain::Reason;
 use crate::telemetry::Metrics;
 
-/// Counts and logs what the lanes do.
-pub(super) fn observer(metrics: Arc<Metrics>) -> Observer {
+/// Counts and logs what the lanes do, and tells `besides`.
+pub(super) fn observer(metrics: Arc<Metrics>, besides: Option<Observer>) -> Observer {
     Arc::new(move |event| {
         count(&metrics, event);
         log(event);
+        if let Some(besides) = &besides {
+            besides(event);
+        }
     })
 }
 

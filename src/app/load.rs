@@ -9,7 +9,7 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use crate::config::{self, Receiver, Routes};
 use crate::deliver::LaneConfig;
 use crate::deliver::senders::{ParamError, ParamValue};
-use crate::domain::{Rules, Timestamp};
+use crate::domain::{Backoff, Rules, Timestamp};
 use crate::http::{Active, Sources};
 use crate::ingest::auth::{self, AllowList, HmacParts, KeyForm, Profile, Secrets, SigningTime};
 use crate::ingest::kinds::table::{Table, TableKind};
@@ -41,6 +41,7 @@ pub struct Defaults {
     pub timeout: Duration,
     /// Requests to a receiver at the same time.
     pub concurrency: usize,
+    pub backoff: Backoff,
 }
 
 /// A configuration, ready to be taken over.
@@ -52,7 +53,7 @@ pub(super) struct Loaded {
 
 /// Builds everything. `before` lends its rate limiters, so that a reload does not refill them.
 pub(super) fn build(
-    routes: Routes,
+    routes: &Routes,
     before: Option<&Active>,
     defaults: &Defaults,
     metrics: &Metrics,
@@ -72,7 +73,7 @@ pub(super) fn build(
     } else {
         vec![routes.warnings.render(false)]
     };
-    let active = Active { sources, routes: routes.table, rules };
+    let active = Active { sources, routes: routes.table.clone(), rules };
     Ok(Loaded { active, lanes: lanes?, warnings })
 }
 
@@ -188,6 +189,7 @@ fn lane(receiver: &Receiver, defaults: &Defaults) -> Result<LaneConfig, Error> {
         rate: (receiver.limit.per_second, receiver.limit.burst),
         timeout: receiver.timeout.unwrap_or(defaults.timeout),
         concurrency: receiver.concurrency.unwrap_or(defaults.concurrency),
+        backoff: defaults.backoff,
         secrets: secrets.collect(),
         ..LaneConfig::new(Arc::clone(&receiver.name), Arc::from(sender))
     })

@@ -11,8 +11,6 @@ use actix_web::web::{Bytes, BytesMut, Payload};
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use futures_util::StreamExt as _;
 
-use crate::limits::INFLATED_BYTES_MAX;
-
 /// Bytes inflated between two looks at the budget, and at whoever else waits for this thread.
 const INFLATE_STEP_BYTES: usize = 256 << 10;
 
@@ -114,10 +112,12 @@ async fn collect(
     Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
 
-/// The body as it was before it was compressed; `encoding` is the value of `Content-Encoding`.
+/// The body as it was before it was compressed, at most `bytes_max` bytes; `encoding` is the value of
+/// `Content-Encoding`.
 pub async fn inflate(
     encoding: Option<&[u8]>,
     body: Bytes,
+    bytes_max: usize,
     share: &mut Share,
 ) -> Result<Bytes, Error> {
     let Some(encoding) = encoding else { return Ok(body) };
@@ -126,14 +126,14 @@ pub async fn inflate(
         return Ok(body);
     }
     if name.eq_ignore_ascii_case(b"gzip") || name.eq_ignore_ascii_case(b"x-gzip") {
-        return drain("gzip", MultiGzDecoder::new(&*body), share).await;
+        return drain("gzip", MultiGzDecoder::new(&*body), bytes_max, share).await;
     }
     if name.eq_ignore_ascii_case(b"deflate") {
         // RFC 9110 means zlib by "deflate"; some senders leave its header out.
         return if is_zlib(&body) {
-            drain("deflate", ZlibDecoder::new(&*body), share).await
+            drain("deflate", ZlibDecoder::new(&*body), bytes_max, share).await
         } else {
-            drain("deflate", DeflateDecoder::new(&*body), share).await
+            drain("deflate", DeflateDecoder::new(&*body), bytes_max, share).await
         };
     }
     Err(Error::UnknownEncoding { name: name.escape_ascii().take(40).map(char::from).collect() })
@@ -148,18 +148,19 @@ fn is_zlib(body: &[u8]) -> bool {
 async fn drain(
     encoding: &'static str,
     mut decoder: impl std::io::Read,
+    bytes_max: usize,
     share: &mut Share,
 ) -> Result<Bytes, Error> {
     let mut inflated = Vec::new();
     loop {
-        let step = (INFLATED_BYTES_MAX + 1 - inflated.len()).min(INFLATE_STEP_BYTES);
+        let step = (bytes_max + 1 - inflated.len()).min(INFLATE_STEP_BYTES);
         let got = (&mut decoder)
             .take(step as u64)
             .read_to_end(&mut inflated)
             .map_err(|source| Error::Inflate { encoding, source })?;
         share.grow(got)?;
-        if inflated.len() > INFLATED_BYTES_MAX {
-            return Err(Error::InflatesTooLarge { bytes_max: INFLATED_BYTES_MAX });
+        if inflated.len() > bytes_max {
+            return Err(Error::InflatesTooLarge { bytes_max });
         }
         if got < step {
             return Ok(inflated.into());
@@ -171,6 +172,7 @@ async fn drain(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::INFLATED_BYTES_MAX;
     use flate2::Compression;
     use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
     use std::io::Write as _;
@@ -189,7 +191,7 @@ mod tests {
         let budget = Arc::new(Budget::new(32 << 20));
         let mut share = budget.share();
         let encoding = encoding.map(str::as_bytes);
-        let inflated = block_on(inflate(encoding, body.into(), &mut share));
+        let inflated = block_on(inflate(encoding, body.into(), INFLATED_BYTES_MAX, &mut share));
         drop(share);
         assert_eq!(budget.used.load(Ordering::Relaxed), 0, "a share goes back whole");
         inflated.map(|bytes| bytes.to_vec()).map_err(|error| error.to_string())

@@ -44,6 +44,9 @@ pub enum Error {
     Forbidden { detail: &'static str },
     #[error("source sends more than its limit")]
     Throttled { busy: u16, after_seconds: u64 },
+    /// It may be committed later: sending it again changes nothing then.
+    #[error("commit takes too long")]
+    TooBusy { busy: u16 },
     #[error("read request body")]
     Body { busy: u16, source: body::Error },
     #[error("{source}")]
@@ -96,6 +99,7 @@ impl Error {
             Self::Throttled { busy, after_seconds } => {
                 meaning(status(*busy), "throttled").after(*after_seconds)
             }
+            Self::TooBusy { busy } => meaning(status(*busy), "busy").after(1),
             Self::Body { busy, source } => unread(source, *busy),
             Self::Ingest { rejected, busy, source } => not_taken(source, *rejected, *busy),
             Self::Handshake { .. } => meaning(StatusCode::SERVICE_UNAVAILABLE, "not_confirmed"),
@@ -104,25 +108,14 @@ impl Error {
         }
     }
 
-    /// What the log says beyond the answer.
+    /// What the log says: the whole chain, which may be more than the answer does.
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
         match self {
             Self::Unauthenticated { detail } | Self::Handshake { detail } => {
-                text = format!("{text}: {detail}");
+                format!("{self}: {detail}")
             }
-            _ => {}
+            other => chain(other),
         }
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            // `#[error("{source}")]` prints its cause already.
-            let line = error.to_string();
-            if !text.ends_with(&line) {
-                text = format!("{text}: {line}");
-            }
-            cause = error.source();
-        }
-        text
     }
 
     /// What the client is told: causes that are about its own request, never those about our machine.
@@ -241,6 +234,20 @@ impl ResponseError for Error {
         }
         answer.json(body)
     }
+}
+
+/// An error and its causes on one line. `#[error("{source}")]` prints its cause already: it is not repeated.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let line = error.to_string();
+        if !text.ends_with(&line) {
+            text = format!("{text}: {line}");
+        }
+        cause = error.source();
+    }
+    text
 }
 
 /// A query string that cannot be read, as our own error.

@@ -10,7 +10,7 @@ use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError as _, web};
 use governor::clock::{Clock as _, DefaultClock};
 
-use super::error::Error;
+use super::error::{Error, chain};
 use super::{Active, Shared, body};
 use crate::domain::Timestamp;
 use crate::ingest::auth::sns::SubscribeUrl;
@@ -94,14 +94,14 @@ async fn process(
     let busy = source.kind.answers().busy.status;
     let failed = |error| Error::Body { busy, source: error };
     let mut share = shared.budget.share();
-    let raw = body::read(&mut payload, source.body_bytes_max, shared.body_within, &mut share);
+    let raw = body::read(&mut payload, source.body_bytes_max, shared.limits.body_within, &mut share);
     let raw = raw.await.map_err(failed)?;
     if signed {
         admit(shared, source, &presented(&raw), now).await?;
     }
     let encoding =
         request.headers().get(header::CONTENT_ENCODING).map(header::HeaderValue::as_bytes);
-    let body = body::inflate(encoding, raw, &mut share).await.map_err(failed)?;
+    let body = body::inflate(encoding, raw, shared.limits.inflated_bytes_max, &mut share).await.map_err(failed)?;
     let payload = Payload {
         method: request.method().as_str(),
         path: request.path(),
@@ -116,7 +116,9 @@ async fn process(
         clock: &*shared.clock,
         metrics: &shared.metrics,
     };
-    let taken = ingest::accept(&context, source, &payload).await;
+    let taken = ingest::accept(&context, source, &payload);
+    let within = shared.limits.commit_within;
+    let taken = tokio::time::timeout(within, taken).await.map_err(|_| Error::TooBusy { busy })?;
     let receipt =
         taken.map_err(|error| {
         let rejected = source.kind.answers().rejected.status;
@@ -172,16 +174,6 @@ async fn admit(
         // Rounded up: who comes a moment early is refused again.
         Error::Throttled { busy: source.kind.answers().busy.status, after_seconds: wait.as_secs() + 1 }
     })
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 async fn answer(shared: &Shared, source: &Source, receipt: Receipt) -> Result<HttpResponse, Error> {

@@ -10,6 +10,7 @@ mod ops;
 pub mod reloads;
 mod span;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ pub use reloads::{Reloaded, Reloads};
 pub use span::root;
 
 use crate::clock::Clock;
-use crate::domain::{RouteTable, Rules};
+use crate::domain::{Policy, RouteTable, Rules, Timestamp};
 use crate::ingest;
 use crate::ingest::auth::certificates::Certificates;
 use crate::store::{self, Store};
@@ -41,6 +42,35 @@ pub struct Active {
     pub rules: Arc<Rules>,
 }
 
+impl Active {
+    /// No sources; what stands until a configuration is there.
+    pub fn nothing(now: Timestamp) -> Self {
+        let policy = Arc::new(Policy::new("default", Vec::new()));
+        let rules = Rules {
+            policies: HashMap::new(),
+            fallback: Arc::clone(&policy),
+            traits: HashMap::new(),
+            loaded_at: now,
+        };
+        Self {
+            sources: Sources::new(),
+            routes: RouteTable::root_only(policy),
+            rules: Arc::new(rules),
+        }
+    }
+}
+
+/// What a request may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Time in which a whole body must arrive.
+    pub body_within: Duration,
+    /// Time in which a payload must be committed; then 503, though it may be committed later.
+    pub commit_within: Duration,
+    /// Largest body after inflating.
+    pub inflated_bytes_max: usize,
+}
+
 /// What all handlers share.
 pub struct Shared {
     pub active: ArcSwap<Active>,
@@ -49,12 +79,11 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     pub certificates: Certificates,
     pub budget: Arc<Budget>,
-    /// Time in which a whole body must arrive.
-    pub body_within: Duration,
+    pub limits: Limits,
     pub access: Access,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
-    pub health: Arc<Health>,
+    pub health: Health,
     pub reloads: Reloads,
     /// Bounds the log lines about refused requests.
     pub refusals: DefaultDirectRateLimiter,
