@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 pub use load::{Defaults, Error as LoadError};
 
 use crate::clock::{Clock, SystemClock};
-use crate::config::{self, Catalog, Settings};
+use crate::config::{self, Settings};
 use crate::deliver::client::{self, Client, ClientConfig};
 use crate::deliver::lanes::{self, Observer, Parts, Printer};
 use crate::deliver::{Bells, Dispatcher, Lanes};
@@ -32,13 +32,15 @@ use crate::ingest::auth::certificates;
 use crate::limits::{BODIES_IN_FLIGHT_BYTES_MAX, REFUSALS_LOGGED_PER_SECOND};
 use crate::store::{self, Embedded, SledOptions, Store};
 use crate::telemetry::Metrics;
-use reload::Reloader;
+use reload::{Reader, Reloader};
 
 /// Why the process could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("read routes")]
     Routes { source: config::Error },
+    #[error("templates: {}", problems.join("; "))]
+    Templates { problems: Vec<String> },
     #[error("routes cannot be run")]
     Load { source: LoadError },
     #[error(
@@ -166,12 +168,8 @@ struct Running {
 /// Starts everything. Must be called within a Tokio runtime with threads.
 pub async fn start(setup: Setup) -> Result<RunningApp, Error> {
     let (address, listener) = bind(&setup.settings)?;
-    let catalog = Catalog::builtin();
-    let reader = reload::Reader {
-        catalog,
-        file: setup.settings.routes.clone(),
-        text: setup.routes.clone(),
-    };
+    let reader =
+        Reader { files: setup.settings.routes.clone(), text: setup.routes.clone() };
     let metrics = Arc::new(Metrics::default());
     let defaults = defaults(&setup.settings);
     let now = setup.clock.now();
@@ -200,6 +198,7 @@ pub async fn start(setup: Setup) -> Result<RunningApp, Error> {
     let (stop, stopped) = watch::channel(false);
     let (quiet, quieted) = watch::channel(false);
     let (close, closed) = watch::channel(false);
+    let dispatching = quieted.clone();
     let dispatcher = Dispatcher::new(shared.store.clone(), bells, Arc::clone(&setup.clock));
     let reloader = Reloader { reader, shared: Arc::clone(&shared), lanes: Arc::clone(&lanes), defaults };
     let upkeep = upkeep::run(Arc::clone(&shared), upkeep::Limits::of(&setup.settings), quieted.clone());
@@ -210,7 +209,7 @@ pub async fn start(setup: Setup) -> Result<RunningApp, Error> {
         fatal: fatals,
         shared: Arc::clone(&shared),
         stop: stopped,
-        dispatcher: tokio::spawn(dispatcher.run(quieted.clone())),
+        dispatcher: tokio::spawn(async move { dispatcher.run(dispatching).await }),
         beside: vec![
             tokio::spawn(upkeep),
             tokio::spawn(reloader.run(asked, quieted)),

@@ -9,14 +9,14 @@ use super::Error;
 use super::load::{self, Defaults};
 use crate::config::{self, Catalog, Environment, Options, Paths, Routes};
 use crate::deliver::Lanes;
+use crate::deliver::render::Templates;
 use crate::http::reloads::{Ask, Draining, Reloaded};
-use crate::http::{Shared, error::chain};
+use crate::http::Shared;
 
-/// Reads `routes.toml`, from where it was found at the start.
+/// Reads `routes.toml` and the templates, from where they were found at the start.
 #[derive(Clone)]
 pub(super) struct Reader {
-    pub(super) catalog: Catalog,
-    pub(super) file: Paths,
+    pub(super) files: Paths,
     /// Fixed text instead of the file.
     pub(super) text: Option<String>,
 }
@@ -24,19 +24,21 @@ pub(super) struct Reader {
 impl Reader {
     /// Reads and checks. Blocks on the disk.
     pub(super) fn read(&self) -> Result<Routes, Error> {
-        let options = Options {
-            catalog: &self.catalog,
-            environment: Environment::process(),
-            strict: true,
-        };
-        let path: &Path = &self.file.path;
+        let folder = Some(&*self.files.templates).filter(|folder| folder.is_dir());
+        let templates = Templates::load(folder).map_err(|problems| Error::Templates {
+            problems: problems.iter().map(ToString::to_string).collect(),
+        })?;
+        let catalog = Catalog { templates: Arc::new(templates), ..Catalog::builtin() };
+        let options =
+            Options { catalog: &catalog, environment: Environment::process(), strict: true };
+        let path: &Path = &self.files.path;
         if let Some(text) = &self.text {
             return Routes::parse(path, text, &options).map_err(|report| Error::Routes {
                 source: config::Error::Invalid { path: path.to_owned(), report },
             });
         }
-        if !self.file.chosen && !path.exists() {
-            return Ok(Routes::builtin(&self.catalog));
+        if !self.files.chosen && !path.exists() {
+            return Ok(Routes::builtin(&catalog));
         }
         Routes::load(path, &options).map_err(|source| Error::Routes { source })
     }
