@@ -62,6 +62,18 @@ pub const LANE_UNITS_MAX: usize = 128;
 pub const COMMIT_QUEUE_MAX: usize = 4_096;
 /// Operations of one commit batch.
 pub const COMMIT_BATCH_MAX: usize = 256;
+/// Bytes of request bodies held at once, received and inflated: bounds the memory of a flood; at the limit 503.
+pub const BODIES_IN_FLIGHT_BYTES_MAX: usize = 64 << 20;
+/// Time in which a whole request body must arrive, in seconds: a slow sender cannot hold memory for ever.
+pub const BODY_READ_SECONDS_MAX: u64 = 20;
+/// Incident numbers and refused alerts listed in one answer; the rest is counted.
+pub const ANSWER_LIST_MAX: usize = 100;
+/// Longest `x-request-id` taken over from a sender.
+pub const REQUEST_ID_CHARS_MAX: usize = 64;
+/// Records in one answer of the API.
+pub const API_PAGE_MAX: usize = 1_000;
+/// Log lines about refused requests, per second: a flood of them must not become a flood of logs.
+pub const REFUSALS_LOGGED_PER_SECOND: u32 = 10;
 /// How far in the future a sender's time may lie before it is clamped, in seconds.
 pub const FUTURE_SKEW_SECONDS_MAX: u64 = 300;
 /// How long a message id is remembered, in seconds.

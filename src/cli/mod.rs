@@ -1,6 +1,7 @@
 //! The command line: one command a file. stdout is data, stderr is talk; exit 0 fine, 1 findings, 2 could not run.
 
 mod explain;
+mod serve;
 
 use std::process::ExitCode;
 
@@ -11,19 +12,24 @@ use clap::{Parser, Subcommand};
 #[command(name = "alertbridge", version, about)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: serve::Args,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     Explain(explain::Args),
+    Serve(serve::Args),
 }
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
-        Command::Explain(args) => explain::run(&args),
+        None => serve::run(&cli.serve),
+        Some(Command::Explain(args)) => explain::run(&args),
+        Some(Command::Serve(args)) => serve::run(&args),
     };
     match done {
         Ok(code) => code,

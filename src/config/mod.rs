@@ -23,7 +23,7 @@ pub use environment::{Environment, setting_variables};
 pub use problem::{Level, Problem, Report, Span, Word};
 pub use receivers::{Fallback, INBOX, Receiver};
 pub use routes::{Error, Options, Routes};
-pub use settings::Settings;
+pub use settings::{Error as SettingsError, Layers, LogFormat, Paths, Settings};
 pub use sources::{Algorithm, Auth, Basic, Encoding, Hmac, Limit, RawTable, Source};
 pub use tree::ROOT;
 

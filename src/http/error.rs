@@ -1,0 +1,256 @@
+//! What failures mean to clients, dashboards and `docs/errors.md`: status, stable code, metric label.
+
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+use serde_json::json;
+
+use super::body;
+use crate::ingest::auth::Refused;
+use crate::ingest::{self, kinds};
+use crate::limits::ANSWER_LIST_MAX;
+use crate::store;
+
+/// Everything a request can fail with.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("no source is called {name:?}")]
+    UnknownSource { name: String },
+    #[error("nothing is served here")]
+    NotFound,
+    #[error("incident {number} is not kept")]
+    UnknownIncident { number: u64 },
+    #[error("this takes {allowed}")]
+    Method { allowed: &'static str },
+    #[error("{detail}")]
+    Query { detail: String },
+    #[error("content type must be application/json")]
+    ContentType,
+    /// Says no more than that: details help attackers. The log names the reason.
+    #[error("request is not authenticated")]
+    Unauthenticated { detail: String },
+    /// The sender did not prove who it is, or may not send from there.
+    #[error("request is refused by the source")]
+    Refused { source: Refused },
+    /// A built-in source, asked from elsewhere.
+    #[error("built-in sources answer only this machine: configure one under [sources]")]
+    NotLocal,
+    /// SNS asks to confirm a topic that is not in the list of the source.
+    #[error("topic {topic:?} is not in the topics of the source: nothing was visited")]
+    UnknownTopic { topic: String },
+    #[error("{detail}")]
+    Forbidden { detail: &'static str },
+    #[error("source sends more than its limit")]
+    Throttled { busy: u16, after_seconds: u64 },
+    /// It may be committed later: sending it again changes nothing then.
+    #[error("commit takes too long")]
+    TooBusy { busy: u16 },
+    #[error("read request body")]
+    Body { busy: u16, source: body::Error },
+    #[error("{source}")]
+    Ingest { rejected: u16, busy: u16, source: ingest::Error },
+    #[error("subscription was not confirmed")]
+    Handshake { detail: String },
+    #[error("{source}")]
+    Store { source: store::Error },
+    #[error("configuration was not taken over")]
+    Reload { detail: String },
+}
+
+/// One row of `docs/errors.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Meaning {
+    pub status: StatusCode,
+    /// Stable: clients may depend on it. It is the label `reason` of `alertbridge_rejected_total` too.
+    pub code: &'static str,
+    /// Seconds after which trying again makes sense.
+    pub retry_after: Option<u64>,
+}
+
+const fn meaning(status: StatusCode, code: &'static str) -> Meaning {
+    Meaning { status, code, retry_after: None }
+}
+
+impl Meaning {
+    const fn after(self, seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..self }
+    }
+}
+
+impl Error {
+    /// What this failure means.
+    pub fn meaning(&self) -> Meaning {
+        match self {
+            Self::UnknownSource { .. } => meaning(StatusCode::NOT_FOUND, "unknown_source"),
+            Self::NotFound => meaning(StatusCode::NOT_FOUND, "not_found"),
+            Self::UnknownIncident { .. } => meaning(StatusCode::NOT_FOUND, "unknown_incident"),
+            Self::Method { .. } => meaning(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::Query { .. } => meaning(StatusCode::BAD_REQUEST, "bad_query"),
+            Self::ContentType => {
+                meaning(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type_not_json")
+            }
+            Self::Unauthenticated { .. } => meaning(StatusCode::UNAUTHORIZED, "not_authenticated"),
+            Self::Forbidden { .. } => meaning(StatusCode::FORBIDDEN, "forbidden"),
+            Self::Refused { source } => refused(source),
+            Self::NotLocal => meaning(StatusCode::FORBIDDEN, "not_local"),
+            Self::UnknownTopic { .. } => meaning(StatusCode::FORBIDDEN, "unknown_topic"),
+            Self::Throttled { busy, after_seconds } => {
+                meaning(status(*busy), "throttled").after(*after_seconds)
+            }
+            Self::TooBusy { busy } => meaning(status(*busy), "busy").after(1),
+            Self::Body { busy, source } => unread(source, *busy),
+            Self::Ingest { rejected, busy, source } => not_taken(source, *rejected, *busy),
+            Self::Handshake { .. } => meaning(StatusCode::SERVICE_UNAVAILABLE, "not_confirmed"),
+            Self::Store { source } => store_failed(source, 503),
+            Self::Reload { .. } => meaning(StatusCode::UNPROCESSABLE_ENTITY, "reload_refused"),
+        }
+    }
+
+    /// What the log says: the whole chain, which may be more than the answer does.
+    pub fn chain(&self) -> String {
+        match self {
+            Self::Unauthenticated { detail } | Self::Handshake { detail } => {
+                format!("{self}: {detail}")
+            }
+            other => chain(other),
+        }
+    }
+
+    /// What the client is told: causes that are about its own request, never those about our machine.
+    fn message(&self) -> String {
+        match self {
+            Self::Body { source, .. } => source.to_string(),
+            Self::Ingest { source: ingest::Error::Normalize { source, .. }, .. } => {
+                source.to_string()
+            }
+            Self::Ingest { source: ingest::Error::Commit { .. }, .. } => {
+                "alerts could not be stored".to_owned()
+            }
+            // The operator must learn the topic to allow it; it is no secret.
+            Self::Refused { source: source @ Refused::Topic { .. } } => source.to_string(),
+            Self::Store { .. } => "store could not be read".to_owned(),
+            Self::Reload { detail } => format!("{self}: {detail}"),
+            other => other.to_string(),
+        }
+    }
+}
+
+fn refused(error: &Refused) -> Meaning {
+    match error.status() {
+        401 => meaning(StatusCode::UNAUTHORIZED, "not_authenticated"),
+        503 => meaning(StatusCode::SERVICE_UNAVAILABLE, "certificate_unavailable"),
+        _ => match error {
+            Refused::Topic { .. } => meaning(StatusCode::FORBIDDEN, "unknown_topic"),
+            _ => meaning(StatusCode::FORBIDDEN, "not_allowed"),
+        },
+    }
+}
+
+fn unread(error: &body::Error, busy: u16) -> Meaning {
+    match error {
+        body::Error::TooLarge { .. } => meaning(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+        body::Error::InflatesTooLarge { .. } => {
+            meaning(StatusCode::PAYLOAD_TOO_LARGE, "body_inflates_too_large")
+        }
+        body::Error::TooSlow { .. } => meaning(StatusCode::REQUEST_TIMEOUT, "body_too_slow"),
+        body::Error::Broken { .. } => meaning(StatusCode::BAD_REQUEST, "body_broken"),
+        body::Error::UnknownEncoding { .. } => {
+            meaning(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoding_unknown")
+        }
+        body::Error::Inflate { .. } => meaning(StatusCode::BAD_REQUEST, "body_not_inflatable"),
+        body::Error::NoRoom { .. } => meaning(status(busy), "busy").after(1),
+    }
+}
+
+fn not_taken(error: &ingest::Error, rejected: u16, busy: u16) -> Meaning {
+    match error {
+        ingest::Error::Normalize { source: kinds::Error::TooLarge { .. }, .. } => {
+            meaning(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large")
+        }
+        ingest::Error::Normalize { .. } => {
+            meaning(status(rejected), "payload_not_understood")
+        }
+        ingest::Error::NothingReadable { .. } => {
+            meaning(status(rejected), "no_alert_understood")
+        }
+        ingest::Error::Commit { source, .. } => store_failed(source, busy),
+    }
+}
+
+fn store_failed(error: &store::Error, busy: u16) -> Meaning {
+    match error {
+        store::Error::Busy { .. } => meaning(status(busy), "busy").after(1),
+        // These are about us, not about the sender's rate: always a server error.
+        store::Error::DiskLow { .. } => {
+            meaning(StatusCode::SERVICE_UNAVAILABLE, "disk_low").after(30)
+        }
+        store::Error::Closed => meaning(StatusCode::SERVICE_UNAVAILABLE, "shutting_down").after(5),
+        _ => meaning(StatusCode::INTERNAL_SERVER_ERROR, "store_failed"),
+    }
+}
+
+fn status(number: u16) -> StatusCode {
+    StatusCode::from_u16(number).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
+}
+
+impl ResponseError for Error {
+    fn status_code(&self) -> StatusCode {
+        self.meaning().status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let Meaning { status, code, retry_after } = self.meaning();
+        let mut answer = HttpResponseBuilder::new(status);
+        if let Some(seconds) = retry_after {
+            answer.insert_header((header::RETRY_AFTER, HeaderValue::from(seconds)));
+        }
+        match self {
+            Self::Method { allowed } => {
+                answer.insert_header((header::ALLOW, *allowed));
+            }
+            Self::Unauthenticated { .. } | Self::Refused { .. }
+                if status == StatusCode::UNAUTHORIZED =>
+            {
+                answer.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+            }
+            // The rest of the body was not read, so the connection cannot carry another request.
+            Self::Body { .. } => {
+                answer.force_close();
+            }
+            _ => {}
+        }
+        let mut body = json!({"error": {"code": code, "message": self.message()}});
+        if let Self::Ingest { source: ingest::Error::NothingReadable { rejected }, .. } = self {
+            let list: Vec<_> = rejected
+                .iter()
+                .take(ANSWER_LIST_MAX)
+                .map(|one| json!({"index": one.index, "reason": one.reason}))
+                .collect();
+            body["accepted"] = json!(0);
+            body["rejected"] = json!(list);
+            body["rejected_count"] = json!(rejected.len());
+        }
+        answer.json(body)
+    }
+}
+
+/// An error and its causes on one line. `#[error("{source}")]` prints its cause already: it is not repeated.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let line = error.to_string();
+        if !text.ends_with(&line) {
+            text = format!("{text}: {line}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// A query string that cannot be read, as our own error.
+pub fn bad_query(error: impl fmt::Display) -> Error {
+    Error::Query { detail: error.to_string() }
+}

@@ -1,0 +1,239 @@
+//! `/hooks/{source}`: the door for alerts.
+//!
+//! A request is authenticated before it is parsed (before its body is read where the credential is not in the body), and
+//! answered only after the commit, in the words its sender understands.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError as _, web};
+use governor::clock::{Clock as _, DefaultClock};
+
+use super::error::{Error, chain};
+use super::{Active, Shared, body};
+use crate::domain::Timestamp;
+use crate::ingest::auth::sns::SubscribeUrl;
+use crate::ingest::auth::{Auth, Presented, certificates, client_address};
+use crate::ingest::kinds::table::Answer;
+use crate::ingest::kinds::{Handshake, Payload};
+use crate::ingest::{self, Context, Receipt, Source};
+
+/// Label of requests for which no source was found: names that anybody can make up are no labels.
+const NO_SOURCE: &str = "";
+
+/// Takes a payload in, or says why not.
+pub async fn take(
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> HttpResponse {
+    let begun = shared.clock.now();
+    let active = shared.active.load_full();
+    let name = request.match_info().get("source").unwrap_or("");
+    let Some(source) = active.sources.get(name) else {
+        return refuse(&shared, NO_SOURCE, &Error::UnknownSource { name: shown(name) });
+    };
+    tracing::Span::current().record("source", &*source.name);
+    if let Some(answer) = probe(&request, source) {
+        return answer;
+    }
+    match process(&shared, &active, source, &request, payload, begun).await {
+        Ok(answer) => {
+            shared.metrics.accepted(shared.clock.now().since(begun));
+            answer
+        }
+        Err(error) => {
+            shared.notice_fatal(&error);
+            let ours = refuse(&shared, &source.name, &error);
+            let answers = source.kind.answers();
+            let prescribed = [&answers.rejected, &answers.busy]
+                .into_iter()
+                .filter(|answer| answer.status == ours.status().as_u16())
+                .find_map(in_its_words);
+            prescribed.unwrap_or(ours)
+        }
+    }
+}
+
+/// Answers what carries no alerts: the probes with which some senders check a URL.
+fn probe(request: &HttpRequest, source: &Source) -> Option<HttpResponse> {
+    let allow = (header::ALLOW, allowed(source));
+    match *request.method() {
+        Method::HEAD => Some(HttpResponse::Ok().finish()),
+        Method::OPTIONS => Some(HttpResponse::NoContent().insert_header(allow).finish()),
+        _ => None,
+    }
+}
+
+fn allowed(source: &Source) -> &'static str {
+    if source.kind.accepts_get() { "POST, GET, HEAD, OPTIONS" } else { "POST, HEAD, OPTIONS" }
+}
+
+async fn process(
+    shared: &Shared,
+    active: &Active,
+    source: &Source,
+    request: &HttpRequest,
+    mut payload: web::Payload,
+    now: Timestamp,
+) -> Result<HttpResponse, Error> {
+    let takes = *request.method() == Method::POST
+        || (source.kind.accepts_get() && *request.method() == Method::GET);
+    if !takes {
+        return Err(Error::Method { allowed: allowed(source) });
+    }
+    let headers = headers(request);
+    let address = address(shared, request, &headers, source)?;
+    let presented =
+        |body| Presented { headers: &headers, query: request.query_string(), body, address };
+    let signed = matches!(source.profile.auth, Auth::Hmac(_) | Auth::Sns(_));
+    if !signed {
+        admit(shared, source, &presented(&[]), now).await?;
+    }
+    let busy = source.kind.answers().busy.status;
+    let failed = |error| Error::Body { busy, source: error };
+    let mut share = shared.budget.share();
+    let raw = body::read(&mut payload, source.body_bytes_max, shared.limits.body_within, &mut share);
+    let raw = raw.await.map_err(failed)?;
+    if signed {
+        admit(shared, source, &presented(&raw), now).await?;
+    }
+    let encoding =
+        request.headers().get(header::CONTENT_ENCODING).map(header::HeaderValue::as_bytes);
+    let body = body::inflate(encoding, raw, shared.limits.inflated_bytes_max, &mut share).await.map_err(failed)?;
+    let payload = Payload {
+        method: request.method().as_str(),
+        path: request.path(),
+        query: request.query_string(),
+        headers: &headers,
+        body: &body,
+        received_at: now,
+    };
+    let context = Context {
+        ledger: &*shared.store,
+        routes: &active.routes,
+        clock: &*shared.clock,
+        metrics: &shared.metrics,
+    };
+    let taken = ingest::accept(&context, source, &payload);
+    let within = shared.limits.commit_within;
+    let taken = tokio::time::timeout(within, taken).await.map_err(|_| Error::TooBusy { busy })?;
+    let receipt =
+        taken.map_err(|error| {
+        let rejected = source.kind.answers().rejected.status;
+        Error::Ingest { rejected, busy, source: error }
+    })?;
+    answer(shared, source, receipt).await
+}
+
+/// Lower-case names; values that are no text are of no use to any kind.
+fn headers(request: &HttpRequest) -> Vec<(String, String)> {
+    let text = |value: &header::HeaderValue| value.to_str().ok().map(str::to_owned);
+    request
+        .headers()
+        .iter()
+        .filter_map(|(name, value)| Some((name.as_str().to_owned(), text(value)?)))
+        .collect()
+}
+
+/// The client's address, where the source takes requests from it at all.
+fn address(
+    shared: &Shared,
+    request: &HttpRequest,
+    headers: &[(String, String)],
+    source: &Source,
+) -> Result<IpAddr, Error> {
+    // Only Unix sockets have no peer address, and we listen on none.
+    let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |addr| addr.ip());
+    let client = client_address(peer, headers, &shared.trusted_proxies);
+    let forwarded =
+        headers.iter().any(|(name, _)| name == "x-forwarded-for" || name == "forwarded");
+    let local = peer.to_canonical().is_loopback() && client.is_loopback() && !forwarded;
+    if source.loopback_only && !local {
+        return Err(Error::NotLocal);
+    }
+    Ok(client)
+}
+
+/// Checks the credential, then the rate: who is not authenticated uses up nobody's limit.
+async fn admit(
+    shared: &Shared,
+    source: &Source,
+    presented: &Presented<'_>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let failed = |error: &certificates::Error| {
+        tracing::warn!(error = chain(error), "certificate of SNS was not fetched");
+    };
+    let verified = shared.certificates.verify(&source.profile, presented, now, failed).await;
+    verified.map_err(|refused| Error::Refused { source: refused })?;
+    let Some(limiter) = &source.limiter else { return Ok(()) };
+    limiter.check().map_err(|until| {
+        let wait = until.wait_time_from(DefaultClock::default().now());
+        // Rounded up: who comes a moment early is refused again.
+        Error::Throttled { busy: source.kind.answers().busy.status, after_seconds: wait.as_secs() + 1 }
+    })
+}
+
+async fn answer(shared: &Shared, source: &Source, receipt: Receipt) -> Result<HttpResponse, Error> {
+    if receipt.rejected_count > 0 {
+        shared.metrics.rejected(&source.name, "alert_not_understood", receipt.rejected_count);
+    }
+    match &receipt.handshake {
+        Some(Handshake::Answer { body }) => {
+            return Ok(HttpResponse::Ok()
+                .insert_header((header::CONTENT_TYPE, "application/json"))
+                .body(body.clone()));
+        }
+        Some(Handshake::SnsSubscription { topic, url }) => {
+            let url = SubscribeUrl::parse(url, &source.topics)
+                .ok_or_else(|| Error::UnknownTopic { topic: shown(topic) })?;
+            shared
+                .certificates
+                .confirm(&url)
+                .await
+                .map_err(|error| Error::Handshake { detail: chain(&error) })?;
+            tracing::info!(source = %source.name, topic, "confirmed a subscription");
+        }
+        None => {}
+    }
+    let answers = source.kind.answers();
+    let answer = if receipt.rejected_count > 0 { &answers.partly } else { &answers.accepted };
+    Ok(in_its_words(answer).unwrap_or_else(|| builder(answer.status).json(&receipt)))
+}
+
+fn builder(status: u16) -> HttpResponseBuilder {
+    HttpResponseBuilder::new(StatusCode::from_u16(status).unwrap_or(StatusCode::OK))
+}
+
+/// The answer with the body that the kind prescribes, if it does.
+fn in_its_words(answer: &Answer) -> Option<HttpResponse> {
+    if answer.body.is_empty() {
+        return None;
+    }
+    let json = answer.body.starts_with(['{', '[', '"']);
+    let media = if json { "application/json" } else { "text/plain; charset=utf-8" };
+    let mut builder = builder(answer.status);
+    Some(builder.insert_header((header::CONTENT_TYPE, media)).body(answer.body.to_string()))
+}
+
+/// Counts, logs and answers a refusal: the one place.
+fn refuse(shared: &Shared, source: &str, error: &Error) -> HttpResponse {
+    let meaning = error.meaning();
+    shared.metrics.rejected(source, meaning.code, 1);
+    if meaning.status.is_server_error() {
+        tracing::error!(source, code = meaning.code, error = error.chain(), "request failed");
+    } else if shared.refusals.check().is_ok() {
+        tracing::info!(source, code = meaning.code, error = error.chain(), "request refused");
+    }
+    error.error_response()
+}
+
+/// A name that came with the request, cut for logs and answers.
+fn shown(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(100).collect()
+}
+
+/// A source is shared by the snapshots of the configuration that have it unchanged.
+pub type Sources = std::collections::HashMap<String, Arc<Source>>;
