@@ -68,9 +68,7 @@ impl Error {
     /// The error for people; problems in files come with their places.
     pub fn explain(&self) -> String {
         match self {
-            Self::Routes { source: config::Error::Invalid { report, .. } } => {
-                report.render(false)
-            }
+            Self::Routes { source: config::Error::Invalid { report, .. } } => report.render(false),
             other => http::error::chain(other),
         }
     }
@@ -168,8 +166,7 @@ struct Running {
 /// Starts everything. Must be called within a Tokio runtime with threads.
 pub async fn start(setup: Setup) -> Result<RunningApp, Error> {
     let (address, listener) = bind(&setup.settings)?;
-    let reader =
-        Reader { files: setup.settings.routes.clone(), text: setup.routes.clone() };
+    let reader = Reader { files: setup.settings.routes.clone(), text: setup.routes.clone() };
     let metrics = Arc::new(Metrics::default());
     let defaults = defaults(&setup.settings);
     let now = setup.clock.now();
@@ -185,7 +182,11 @@ pub async fn start(setup: Setup) -> Result<RunningApp, Error> {
     let rules = Arc::clone(&loaded.active.rules);
     let gone = store.adopt(rules, now).await.map_err(|source| Error::Store { source })?;
     for (receiver, open) in &gone {
-        tracing::warn!(receiver, open, "receiver is gone from the configuration, but incidents are open there");
+        tracing::warn!(
+            receiver,
+            open,
+            "receiver is gone from the configuration, but incidents are open there"
+        );
     }
     let (lanes, failed) = lanes(&setup, &store, &bells, &metrics)?;
     lanes.adopt(loaded.lanes);
@@ -200,8 +201,10 @@ pub async fn start(setup: Setup) -> Result<RunningApp, Error> {
     let (close, closed) = watch::channel(false);
     let dispatching = quieted.clone();
     let dispatcher = Dispatcher::new(shared.store.clone(), bells, Arc::clone(&setup.clock));
-    let reloader = Reloader { reader, shared: Arc::clone(&shared), lanes: Arc::clone(&lanes), defaults };
-    let upkeep = upkeep::run(Arc::clone(&shared), upkeep::Limits::of(&setup.settings), quieted.clone());
+    let reloader =
+        Reloader { reader, shared: Arc::clone(&shared), lanes: Arc::clone(&lanes), defaults };
+    let upkeep =
+        upkeep::run(Arc::clone(&shared), upkeep::Limits::of(&setup.settings), quieted.clone());
     let server = serve(&setup.settings, listener, &shared, closed)?;
     let running = Running {
         lanes,
@@ -210,10 +213,7 @@ pub async fn start(setup: Setup) -> Result<RunningApp, Error> {
         shared: Arc::clone(&shared),
         stop: stopped,
         dispatcher: tokio::spawn(async move { dispatcher.run(dispatching).await }),
-        beside: vec![
-            tokio::spawn(upkeep),
-            tokio::spawn(reloader.run(asked, quieted)),
-        ],
+        beside: vec![tokio::spawn(upkeep), tokio::spawn(reloader.run(asked, quieted))],
         quiet,
         close,
         grace: setup.settings.server.shutdown_timeout,
@@ -317,8 +317,8 @@ fn shared(
     let server = &setup.settings.server;
     let certificates =
         certificates::Certificates::new().map_err(|source| Error::Certificates { source })?;
-    let refusals = std::num::NonZeroU32::new(REFUSALS_LOGGED_PER_SECOND)
-        .expect("a constant that is not zero");
+    let refusals =
+        std::num::NonZeroU32::new(REFUSALS_LOGGED_PER_SECOND).expect("a constant that is not zero");
     Ok(Shared {
         active: ArcSwap::from_pointee(http::Active::nothing(setup.clock.now())),
         store,
@@ -418,7 +418,10 @@ impl Running {
         }
         let cut = self.lanes.shutdown(self.grace).await;
         if cut > 0 {
-            tracing::warn!(lanes = cut, "attempts were cut off; they are made again at the next start");
+            tracing::warn!(
+                lanes = cut,
+                "attempts were cut off; they are made again at the next start"
+            );
         }
         for task in self.beside {
             if let Err(error) = task.await {

@@ -46,7 +46,15 @@ fn log(event: &DeliveryEvent<'_>) {
             if matches!(reason, "gave_up" | "refused") {
                 tracing::warn!(receiver, incident = number, why, reason, status, error, "delivery");
             } else {
-                tracing::debug!(receiver, incident = number, why, reason, status, error, "delivery");
+                tracing::debug!(
+                    receiver,
+                    incident = number,
+                    why,
+                    reason,
+                    status,
+                    error,
+                    "delivery"
+                );
             }
         }
         DeliveryEvent::Limited { receiver, wait } => {

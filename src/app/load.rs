@@ -68,11 +68,8 @@ pub(super) fn build(
     let lanes: Result<Vec<LaneConfig>, Error> =
         routes.receivers.values().map(|receiver| lane(receiver, defaults)).collect();
     let rules: Arc<Rules> = Arc::new(routes.rules(now));
-    let warnings = if routes.warnings.is_empty() {
-        Vec::new()
-    } else {
-        vec![routes.warnings.render(false)]
-    };
+    let warnings =
+        if routes.warnings.is_empty() { Vec::new() } else { vec![routes.warnings.render(false)] };
     let active = Active { sources, routes: routes.table.clone(), rules };
     Ok(Loaded { active, lanes: lanes?, warnings })
 }
@@ -109,8 +106,7 @@ fn prepare(
 
 fn kind(source: &config::Source) -> Result<Kind, Error> {
     if let Some(raw) = &source.table {
-        let failed =
-            |problems: String| Error::Table { name: source.name.clone(), problems };
+        let failed = |problems: String| Error::Table { name: source.name.clone(), problems };
         let text = toml::to_string(&raw.value).map_err(|error| failed(error.to_string()))?;
         let table = Table::parse(&text, &source.kind).map_err(|problems| {
             let list: Vec<String> = problems.into_iter().map(|one| one.message).collect();
@@ -118,10 +114,9 @@ fn kind(source: &config::Source) -> Result<Kind, Error> {
         })?;
         return Ok(Kind::Table(Arc::new(TableKind(table))));
     }
-    kinds::find(&source.kind).map(Kind::BuiltIn).ok_or_else(|| Error::Kind {
-        name: source.name.clone(),
-        kind: source.kind.clone(),
-    })
+    kinds::find(&source.kind)
+        .map(Kind::BuiltIn)
+        .ok_or_else(|| Error::Kind { name: source.name.clone(), kind: source.kind.clone() })
 }
 
 /// `None` for a rate that is no limit.
@@ -139,12 +134,9 @@ fn scheme(source: &config::Source, topics: &auth::sns::Topics) -> Result<auth::A
         config::Auth::None => auth::Auth::None,
         config::Auth::Token(tokens) => auth::Auth::Token(secrets(tokens.clone())?),
         config::Auth::Basic(basics) => {
-            let user = basics.first().map_or("", |basic| basic.user.as_str());
-            if basics.iter().any(|basic| basic.user != user) {
-                return Err(Error::Users { name: source.name.clone() });
-            }
-            let passwords = basics.iter().map(|basic| basic.password.clone()).collect();
-            auth::Auth::Basic { user: Secret::new(user), passwords: secrets(passwords)? }
+            let pairs =
+                basics.iter().map(|basic| format!("{}:{}", basic.user, basic.password.expose()));
+            auth::Auth::Basic(secrets(pairs.map(Secret::new).collect())?)
         }
         config::Auth::Hmac(hmac) => {
             let secrets = secrets(hmac.secrets.clone())?;

@@ -10,8 +10,8 @@ use super::load::{self, Defaults};
 use crate::config::{self, Catalog, Environment, Options, Paths, Routes};
 use crate::deliver::Lanes;
 use crate::deliver::render::Templates;
-use crate::http::reloads::{Ask, Draining, Reloaded};
 use crate::http::Shared;
+use crate::http::reloads::{Ask, Draining, Reloaded};
 
 /// Reads `routes.toml` and the templates, from where they were found at the start.
 #[derive(Clone)]

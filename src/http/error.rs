@@ -169,12 +169,8 @@ fn not_taken(error: &ingest::Error, rejected: u16, busy: u16) -> Meaning {
         ingest::Error::Normalize { source: kinds::Error::TooLarge { .. }, .. } => {
             meaning(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large")
         }
-        ingest::Error::Normalize { .. } => {
-            meaning(status(rejected), "payload_not_understood")
-        }
-        ingest::Error::NothingReadable { .. } => {
-            meaning(status(rejected), "no_alert_understood")
-        }
+        ingest::Error::Normalize { .. } => meaning(status(rejected), "payload_not_understood"),
+        ingest::Error::NothingReadable { .. } => meaning(status(rejected), "no_alert_understood"),
         ingest::Error::Commit { source, .. } => store_failed(source, busy),
     }
 }

@@ -94,14 +94,17 @@ async fn process(
     let busy = source.kind.answers().busy.status;
     let failed = |error| Error::Body { busy, source: error };
     let mut share = shared.budget.share();
-    let raw = body::read(&mut payload, source.body_bytes_max, shared.limits.body_within, &mut share);
+    let raw =
+        body::read(&mut payload, source.body_bytes_max, shared.limits.body_within, &mut share);
     let raw = raw.await.map_err(failed)?;
     if signed {
         admit(shared, source, &presented(&raw), now).await?;
     }
     let encoding =
         request.headers().get(header::CONTENT_ENCODING).map(header::HeaderValue::as_bytes);
-    let body = body::inflate(encoding, raw, shared.limits.inflated_bytes_max, &mut share).await.map_err(failed)?;
+    let body = body::inflate(encoding, raw, shared.limits.inflated_bytes_max, &mut share)
+        .await
+        .map_err(failed)?;
     let payload = Payload {
         method: request.method().as_str(),
         path: request.path(),
@@ -119,8 +122,7 @@ async fn process(
     let taken = ingest::accept(&context, source, &payload);
     let within = shared.limits.commit_within;
     let taken = tokio::time::timeout(within, taken).await.map_err(|_| Error::TooBusy { busy })?;
-    let receipt =
-        taken.map_err(|error| {
+    let receipt = taken.map_err(|error| {
         let rejected = source.kind.answers().rejected.status;
         Error::Ingest { rejected, busy, source: error }
     })?;
@@ -172,7 +174,10 @@ async fn admit(
     limiter.check().map_err(|until| {
         let wait = until.wait_time_from(DefaultClock::default().now());
         // Rounded up: who comes a moment early is refused again.
-        Error::Throttled { busy: source.kind.answers().busy.status, after_seconds: wait.as_secs() + 1 }
+        Error::Throttled {
+            busy: source.kind.answers().busy.status,
+            after_seconds: wait.as_secs() + 1,
+        }
     })
 }
 
