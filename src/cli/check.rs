@@ -86,9 +86,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 fn summarize(setup: &Setup) -> String {
     let routes = &setup.routes;
+    let path = &setup.settings.routes.path;
+    let name = if path.exists() { path.display().to_string() } else { "built-in routes".into() };
     format!(
-        "{}: {} sources, {} receivers, {} routes, {} tests",
-        setup.settings.routes.path.display(),
+        "{name}: {} sources, {} receivers, {} routes, {} tests",
         routes.sources.len(),
         routes.receivers.len(),
         routes.table.routes().count() - 1,

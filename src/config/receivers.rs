@@ -126,7 +126,7 @@ pub(super) fn read(reader: &mut Reader<'_>, catalog: &Catalog, node: Option<&Nod
 impl Receivers {
     /// Whether there is a receiver called `name`; reports if not.
     pub(super) fn exists(&self, reader: &mut Reader<'_>, name: &str, span: &Span) -> bool {
-        if self.names.contains_key(name) || self.all.contains_key(name) {
+        if name == INBOX || self.names.contains_key(name) {
             return true;
         }
         let known = self.names.keys().chain(self.all.keys()).map(String::as_str);
