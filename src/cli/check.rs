@@ -66,6 +66,16 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             findings.problems.extend(error.to_json().as_array().into_iter().flatten().cloned());
             findings.errors += findings.problems.len();
         }
+        Err(Error::Templates(problems)) => {
+            for message in &problems {
+                findings.text.extend(["error: ", message, "\n"]);
+                findings.problems.push(json!({
+                    "file": null, "line": null, "column": null, "level": "error",
+                    "word": "invalid_value", "message": message, "hint": null,
+                }));
+            }
+            findings.errors += problems.len();
+        }
         Err(error) => return Err(error).context("check the configuration"),
     }
     if args.json {

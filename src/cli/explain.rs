@@ -10,8 +10,9 @@ use serde_json::{Map, Value, json};
 use super::explain_text;
 use super::setup::{self, Files};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Kind, Routes};
+use crate::config::Routes;
 use crate::domain::{Alert, Explanation};
+use crate::ingest::Kind;
 use crate::ingest::kinds::{self, Normalized, Payload};
 
 /// Shows what a payload would do: its alerts, their routes and why. Changes nothing.
@@ -93,7 +94,7 @@ fn source(args: &Args, routes: &Routes) -> anyhow::Result<(String, Kind)> {
         let known: Vec<&str> = kinds::builtin().iter().map(|kind| kind.name()).collect();
         bail!("unknown source kind {name:?}; kinds are {}", known.join(", "));
     };
-    Ok((chosen.unwrap_or_else(|| name.to_owned()), Kind::Builtin(kind)))
+    Ok((chosen.unwrap_or_else(|| name.to_owned()), Kind::BuiltIn(kind)))
 }
 
 /// A payload and what the routes make of each alert.

@@ -1,9 +1,11 @@
 //! What most commands begin with: settings, the kinds there are, and the routes.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::config::settings::{self, Layers, Settings};
 use crate::config::{self, Catalog, Environment, Options, Report, Routes};
+use crate::deliver::render::Templates;
 
 /// Which configuration a command uses.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -29,6 +31,8 @@ pub(super) enum Error {
     Settings(#[source] Box<settings::Error>),
     #[error("{} tables of source kinds have problems", .0.len())]
     Tables(Vec<Report>),
+    #[error("templates have {} problems", .0.len())]
+    Templates(Vec<String>),
     #[error("routes")]
     Routes(#[from] config::Error),
 }
@@ -53,7 +57,13 @@ pub(super) fn load_with(
     let settings =
         Settings::load(&Layers { file: config, variables: &variables, flags, environment })
             .map_err(|error| Error::Settings(Box::new(error)))?;
-    let catalog = Catalog::with_tables(&settings.routes.sources).map_err(Error::Tables)?;
+    let folder = Some(&*settings.routes.templates).filter(|folder| folder.is_dir());
+    let templates = Templates::load(folder)
+        .map_err(|problems| Error::Templates(problems.iter().map(ToString::to_string).collect()))?;
+    let catalog = Catalog::with_tables(&settings.routes.sources).map_err(|reports| {
+        Error::Tables(reports.into_iter().map(|(_, report)| report).collect())
+    })?;
+    let catalog = Catalog { templates: Arc::new(templates), ..catalog };
     let options = Options { catalog: &catalog, environment, strict };
     let routes = Routes::load_or_builtin(&settings.routes, &options)?;
     Ok(Setup { settings, routes })
@@ -68,6 +78,7 @@ impl Error {
             }
             Self::Tables(reports) => reports.iter().map(|report| report.render(false)).collect(),
             Self::Routes(config::Error::Invalid { report, .. }) => report.render(false),
+            Self::Templates(problems) => problems.join("\n"),
             _ => return self.into(),
         };
         anyhow::anyhow!("the configuration has errors\n\n{}", shown.trim_end())

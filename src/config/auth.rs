@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::document::{Node, Table, Value};
-use super::problem::{Problem, Span, Word};
+use super::problem::{Problem, Word};
 use super::reader::{Reader, Section};
 use crate::ingest::auth::sns::Topics;
 use crate::ingest::auth::{
@@ -13,12 +13,12 @@ use crate::ingest::auth::{
 use crate::secret::Secret;
 
 /// The value of `auth`; `topics` belong to the form "sns".
-pub(super) fn read(reader: &mut Reader<'_>, node: &Node, topics: &[String]) -> Option<Auth> {
+pub(super) fn read(reader: &mut Reader<'_>, node: &Node, topics: &Topics) -> Option<Auth> {
     const FORMS: &str =
         "auth is \"none\", \"sns\" or one of { token = ... }, { basic = ... }, { hmac = ... }";
     match &node.value {
         Value::Text(text) if text == "none" => Some(Auth::None),
-        Value::Text(text) if text == "sns" => sns(reader, &node.span, topics),
+        Value::Text(text) if text == "sns" => Some(Auth::Sns(topics.clone())),
         Value::Table(table) => auth_table(reader, table, node, FORMS),
         _ => {
             let problem = Problem::error(Word::InvalidValue, node.span.clone(), "unknown auth");
@@ -50,36 +50,45 @@ fn auth_table(reader: &mut Reader<'_>, table: &Table, node: &Node, forms: &str) 
     hmac.and_then(|node| signature(reader, node)).map(Auth::Hmac)
 }
 
-/// Messages signed by SNS, of these topics.
-pub(super) fn sns(reader: &mut Reader<'_>, span: &Span, topics: &[String]) -> Option<Auth> {
-    match Topics::new(topics.to_vec()) {
-        Ok(topics) => Some(Auth::Sns(topics)),
-        Err(error) => reader.invalid(span, error.to_string()),
-    }
-}
-
 /// One secret, or two while they rotate.
 fn secrets(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<Secrets> {
-    match Secrets::new(reader.secrets(node, what)?) {
-        Ok(secrets) => Some(secrets),
-        Err(error) => reader.invalid(&node.span, error.to_string()),
-    }
+    let secrets = reader.secrets(node, what)?;
+    checked(reader, node, Secrets::new(secrets))
 }
 
+/// One user or a list of them; each password may be a list of two.
 fn basic(reader: &mut Reader<'_>, node: &Node) -> Option<Auth> {
-    let mut section = reader.table(node, "basic")?;
-    let user = section.required(reader, "user").and_then(|node| reader.text(node));
-    let passwords = section.required(reader, "password");
-    let passwords = passwords.and_then(|node| secrets(reader, node, "the password"));
-    section.finish(reader);
-    Some(Auth::Basic { user: Secret::new(user?), passwords: passwords? })
+    let nodes = match &node.value {
+        Value::List(nodes) => nodes.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    let mut pairs = Vec::new();
+    for node in nodes {
+        let mut section = reader.table(node, "basic")?;
+        let user = section.required(reader, "user").and_then(|node| reader.placed(node));
+        let passwords = section.required(reader, "password");
+        let passwords = passwords.and_then(|node| reader.secrets(node, "the password"));
+        section.finish(reader);
+        let (user, span) = user?;
+        if user.contains(':') {
+            // A colon ends the user, so a user with one would be somebody else.
+            return reader.invalid(&span, "a user cannot have a colon");
+        }
+        let pair = |password: Secret| Secret::new(format!("{user}:{}", password.expose()));
+        pairs.extend(passwords?.into_iter().map(pair));
+    }
+    checked(reader, node, Secrets::new(pairs)).map(Auth::Basic)
 }
 
 fn signature(reader: &mut Reader<'_>, node: &Node) -> Option<Hmac> {
     const FIVE_MINUTES: Duration = Duration::from_mins(5);
     let mut section = reader.table(node, "hmac")?;
     let found = section.required(reader, "secret");
-    let found = found.and_then(|node| secrets(reader, node, "the signing secret"));
+    let found = found.and_then(|node| reader.secrets(node, "the signing secret"));
+    // Standard Webhooks marks its keys; any other secret is the key as it is.
+    let marked = found.iter().flatten().all(|secret| secret.expose().starts_with("whsec_"));
+    let marked = if marked { KeyForm::Base64 } else { KeyForm::Text };
+    let found = found.and_then(|list| checked(reader, node, Secrets::new(list)));
     let header = section.required(reader, "header").and_then(|node| reader.text(node));
     let algorithm = section.get("algorithm").map(|node| word(reader, node));
     let encoding = section.get("encoding").map(|node| word(reader, node));
@@ -107,7 +116,7 @@ fn signature(reader: &mut Reader<'_>, node: &Node) -> Option<Hmac> {
         prefix,
         content,
         time,
-        key: key.unwrap_or(Some(KeyForm::default()))?,
+        key: key.unwrap_or(Some(marked))?,
         secrets: found?,
     };
     checked(reader, node, Hmac::new(parts))

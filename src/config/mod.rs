@@ -33,8 +33,8 @@ use std::sync::Arc;
 
 use crate::deliver::render::Templates;
 use crate::deliver::senders::{self, SenderKind};
-use crate::ingest::kinds;
 use crate::ingest::kinds::table::{self, Table, TableKind};
+use crate::ingest::{Kind, kinds};
 
 /// The kinds that a configuration may name.
 #[derive(Clone)]
@@ -49,7 +49,7 @@ pub struct Catalog {
 impl Catalog {
     /// What is compiled in.
     pub fn builtin() -> Self {
-        let sources = kinds::builtin().iter().map(|kind| Kind::Builtin(*kind)).collect();
+        let sources = kinds::builtin().iter().map(|kind| Kind::BuiltIn(*kind)).collect();
         Self {
             sources,
             senders: senders::kinds().to_vec(),
@@ -57,8 +57,8 @@ impl Catalog {
         }
     }
 
-    /// What is compiled in and the tables of a directory, which may not exist. Problems are collected, a report a file.
-    pub fn with_tables(directory: &Path) -> Result<Self, Vec<Report>> {
+    /// What is compiled in and the tables of a directory, which may not exist. Problems are collected, a report for each file.
+    pub fn with_tables(directory: &Path) -> Result<Self, Vec<(PathBuf, Report)>> {
         let mut catalog = Self::builtin();
         let mut reports = Vec::new();
         let mut paths: Vec<PathBuf> = std::fs::read_dir(directory)
@@ -83,7 +83,8 @@ impl Catalog {
                     (String::new(), vec![Problem::error(Word::Syntax, 0..0, message)])
                 }
             };
-            reports.push(Report::new(&file, &text, Vec::new(), problems));
+            let report = Report::new(&file, &text, Vec::new(), problems);
+            reports.push((path, report));
         }
         if reports.is_empty() { Ok(catalog) } else { Err(reports) }
     }

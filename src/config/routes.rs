@@ -11,10 +11,11 @@ use super::problem::{Problem, Report, place};
 use super::reader::{Reader, Section};
 use super::receivers::{self, INBOX, Receiver};
 use super::settings::Paths;
-use super::sources::{self, Kind, Source};
+use super::sources::{self, Source};
 use super::tree::{self, ROOT};
 use super::{Catalog, lint};
 use crate::domain::{Policy, RouteTable, Rules, Timestamp};
+use crate::ingest::Kind;
 use crate::limits::ROUTES_BYTES_MAX;
 
 /// A checked `routes.toml`.

@@ -9,8 +9,9 @@ use super::document::{Node, Value};
 use super::problem::{Problem, Span, Word};
 use super::reader::{Reader, Section};
 use super::{Catalog, auth, suggest, table_problem};
+use crate::ingest::Kind;
+use crate::ingest::auth::sns::Topics;
 use crate::ingest::auth::{AllowList, Auth, Profile};
-use crate::ingest::kinds::SourceKind;
 use crate::ingest::kinds::table::{Table as TableEngine, TableKind};
 use crate::limits::BODY_BYTES_MAX;
 
@@ -28,7 +29,7 @@ pub struct Source {
     /// The vendor-shaped endpoint whose requests without credential belong to this source.
     pub endpoint: Option<String>,
     /// Topics whose subscriptions are confirmed (`aws-sns`).
-    pub topics: Vec<String>,
+    pub topics: Topics,
     /// Not in the file but built in: answers only on loopback.
     pub loopback_only: bool,
 }
@@ -43,33 +44,9 @@ impl Source {
             limit: None,
             body_limit: None,
             endpoint: None,
-            topics: Vec::new(),
+            topics: Topics::default(),
             loopback_only: true,
         }
-    }
-}
-
-/// A source kind, compiled in or read from a file.
-#[derive(Clone)]
-pub enum Kind {
-    Builtin(&'static dyn SourceKind),
-    Table(Arc<TableKind>),
-}
-
-impl std::ops::Deref for Kind {
-    type Target = dyn SourceKind;
-
-    fn deref(&self) -> &Self::Target {
-        match self {
-            Self::Builtin(kind) => *kind,
-            Self::Table(kind) => &**kind,
-        }
-    }
-}
-
-impl std::fmt::Debug for Kind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
     }
 }
 
@@ -148,9 +125,14 @@ fn one(
     let topic_span = topics.map_or_else(|| name_span.clone(), |node| node.span.clone());
     let topics = topics.and_then(|node| reader.texts(node)).unwrap_or_default();
     let topics: Vec<String> = topics.into_iter().map(|(topic, _)| topic).collect();
+    let any_topics = !topics.is_empty();
+    let topics = match Topics::new(topics) {
+        Ok(topics) => topics,
+        Err(error) => reader.invalid(&topic_span, error.to_string()).unwrap_or_default(),
+    };
     let auth = match section.get("auth") {
         Some(node) => auth::read(reader, node, &topics),
-        None if !topics.is_empty() => auth::sns(reader, &topic_span, &topics),
+        None if any_topics => Some(Auth::Sns(topics.clone())),
         None => {
             let message = format!("{} does not say how its sender proves who it is", section.title);
             let variable = name.to_uppercase().replace(['-', '.'], "_");

@@ -11,6 +11,7 @@ use crate::deliver::senders::{
     Action, News, Outcome, Param, ParamError, ParamType, Params, RenderError, Response, Sender,
 };
 use crate::domain::{Alert, Grouping, Severity, Tell, Timestamp, Timing, Traits};
+use crate::ingest::Kind;
 use crate::ingest::auth::{Auth, Presented};
 use crate::secret::Secret;
 
@@ -325,10 +326,10 @@ receivers = ["inbox"]
     for part in ["x-signature", "Sha1", "Base64", "sha1=", "x-time", "60s", "Timestamp"] {
         assert!(hmac.contains(part), "{part} is not in {hmac}");
     }
-    assert!(matches!(&routes.sources["b"].profile.auth, Auth::Basic { .. }));
+    assert!(matches!(&routes.sources["b"].profile.auth, Auth::Basic(_)));
     assert!(matches!(&routes.sources["c"].profile.auth, Auth::Sns(_)));
     assert!(matches!(&routes.sources["d"].kind, Kind::Table(_)));
-    assert!(matches!(&routes.sources["b"].kind, Kind::Builtin(kind) if kind.name() == "generic"));
+    assert!(matches!(&routes.sources["b"].kind, Kind::BuiltIn(kind) if kind.name() == "generic"));
 }
 
 #[test]
