@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use std::sync::Arc;
+use std::sync::LazyLock;
 
 use super::*;
 use crate::deliver::render::Templates;
@@ -44,7 +44,13 @@ const fn param(name: &'static str, of: ParamType, required: bool) -> Param {
     Param { name, of, required, doc: "" }
 }
 
-fn catalog() -> Catalog {
+/// Made once: compiling templates takes longer than all tests here.
+fn catalog() -> &'static Catalog {
+    static CATALOG: LazyLock<Catalog> = LazyLock::new(make_catalog);
+    &CATALOG
+}
+
+fn make_catalog() -> Catalog {
     const SLACK: &[Param] = &[param("url", ParamType::Url, true)];
     const PAGER: &[Param] = &[param("routing_key", ParamType::Secret, true)];
     const SMS: &[Param] = &[
@@ -67,8 +73,6 @@ fn catalog() -> Catalog {
         build: &build,
     };
     Catalog {
-        templates: Arc::new(Templates::builtin()),
-        sources: Catalog::builtin().sources,
         senders: vec![
             kind("inbox", &[], Traits::CHAT),
             kind("slack", SLACK, Traits::CHAT),
@@ -76,6 +80,7 @@ fn catalog() -> Catalog {
             kind("sms", SMS, Traits::SMS),
             kind("webhook", WEBHOOK, Traits::CHAT),
         ],
+        ..Catalog::builtin()
     }
 }
 
@@ -95,12 +100,11 @@ fn file(path: &Path) -> std::io::Result<String> {
 }
 
 fn parse(text: &str, strict: bool) -> Result<Routes, Report> {
-    let catalog = catalog();
     let environment = Environment { variable: &variable, file: &file };
     Routes::parse(
         Path::new("routes.toml"),
         text,
-        &Options { catalog: &catalog, environment, strict },
+        &Options { catalog: catalog(), environment, strict },
     )
 }
 
@@ -292,7 +296,7 @@ fn tests_are_kept() {
 
 #[test]
 fn works_without_a_file() {
-    let routes = Routes::builtin(&catalog());
+    let routes = Routes::builtin(catalog());
     assert!(routes.sources["alertmanager"].loopback_only);
     let decision = routes.table.decide("alertmanager", &Alert::new("k", "t"));
     assert_eq!(decision.joins[0].policy.receivers, [INBOX.into()]);
