@@ -1,9 +1,8 @@
 //! Whole files through the reader: what is accepted means what it says, what is wrong is shown as in the golden files.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
-
-use std::sync::LazyLock;
 
 use super::*;
 use crate::deliver::render::Templates;
