@@ -11,23 +11,12 @@ use crate::deliver::LaneConfig;
 use crate::deliver::senders::{ParamError, ParamValue};
 use crate::domain::{Backoff, Rules, Timestamp};
 use crate::http::{Active, Sources};
-use crate::ingest::auth::{self, AllowList, HmacParts, KeyForm, Profile, Secrets, SigningTime};
-use crate::ingest::kinds::table::{Table, TableKind};
-use crate::ingest::{Kind, Source, kinds};
-use crate::secret::Secret;
+use crate::ingest::Source;
 use crate::telemetry::Metrics;
 
 /// Why a configuration that reads well cannot be run.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("source {name}: no kind is called {kind:?}")]
-    Kind { name: String, kind: String },
-    #[error("source {name}: table: {problems}")]
-    Table { name: String, problems: String },
-    #[error("source {name}: auth")]
-    Auth { name: String, source: auth::Error },
-    #[error("source {name}: auth: all entries of basic must have the same user")]
-    Users { name: String },
     #[error("receiver {name}")]
     Receiver { name: String, source: ParamError },
 }
@@ -62,7 +51,7 @@ pub(super) fn build(
     let mut sources = Sources::new();
     for source in routes.sources.values() {
         let earlier = before.and_then(|active| active.sources.get(&source.name));
-        let ready = prepare(source, earlier, defaults, metrics)?;
+        let ready = prepare(source, earlier, defaults, metrics);
         sources.insert(source.name.clone(), Arc::new(ready));
     }
     let lanes: Result<Vec<LaneConfig>, Error> =
@@ -79,44 +68,23 @@ fn prepare(
     earlier: Option<&Arc<Source>>,
     defaults: &Defaults,
     metrics: &Metrics,
-) -> Result<Source, Error> {
-    let name = || source.name.clone();
-    let failed = |error| Error::Auth { name: name(), source: error };
-    let allow: Vec<String> = source.allow.iter().map(ToString::to_string).collect();
-    let allow = AllowList::parse(&allow).map_err(failed)?;
-    let topics = auth::sns::Topics::new(source.topics.clone()).map_err(failed)?;
-    let profile = Profile { auth: scheme(source, &topics)?, allow };
+) -> Source {
     let limit = source.limit.map(|limit| (limit.per_second, limit.burst));
     let limiter = match earlier {
         Some(earlier) if earlier.limit == limit => earlier.limiter.clone(),
         _ => limit.and_then(limiter),
     };
-    Ok(Source {
+    Source {
         name: source.name.as_str().into(),
-        kind: kind(source)?,
-        profile,
+        kind: source.kind.clone(),
+        profile: source.profile.clone(),
         loopback_only: source.loopback_only,
         limit,
         limiter,
         body_bytes_max: source.body_limit.unwrap_or(defaults.body_bytes_max),
-        topics,
+        topics: source.topics.clone(),
         meter: metrics.source(&source.name),
-    })
-}
-
-fn kind(source: &config::Source) -> Result<Kind, Error> {
-    if let Some(raw) = &source.table {
-        let failed = |problems: String| Error::Table { name: source.name.clone(), problems };
-        let text = toml::to_string(&raw.value).map_err(|error| failed(error.to_string()))?;
-        let table = Table::parse(&text, &source.kind).map_err(|problems| {
-            let list: Vec<String> = problems.into_iter().map(|one| one.message).collect();
-            failed(list.join("; "))
-        })?;
-        return Ok(Kind::Table(Arc::new(TableKind(table))));
     }
-    kinds::find(&source.kind)
-        .map(Kind::BuiltIn)
-        .ok_or_else(|| Error::Kind { name: source.name.clone(), kind: source.kind.clone() })
 }
 
 /// `None` for a rate that is no limit.
@@ -125,49 +93,6 @@ fn limiter((per_second, burst): (f64, u32)) -> Option<Arc<DefaultDirectRateLimit
     let burst = std::num::NonZeroU32::new(burst)?;
     let quota = Quota::with_period(period.max(Duration::from_nanos(1)))?.allow_burst(burst);
     Some(Arc::new(RateLimiter::direct(quota)))
-}
-
-fn scheme(source: &config::Source, topics: &auth::sns::Topics) -> Result<auth::Auth, Error> {
-    let failed = |error| Error::Auth { name: source.name.clone(), source: error };
-    let secrets = |list: Vec<Secret>| Secrets::new(list).map_err(failed);
-    Ok(match &source.auth {
-        config::Auth::None => auth::Auth::None,
-        config::Auth::Token(tokens) => auth::Auth::Token(secrets(tokens.clone())?),
-        config::Auth::Basic(basics) => {
-            let pairs =
-                basics.iter().map(|basic| format!("{}:{}", basic.user, basic.password.expose()));
-            auth::Auth::Basic(secrets(pairs.map(Secret::new).collect())?)
-        }
-        config::Auth::Hmac(hmac) => {
-            let secrets = secrets(hmac.secrets.clone())?;
-            auth::Auth::Hmac(signature(hmac, secrets).map_err(failed)?)
-        }
-        config::Auth::Sns => auth::Auth::Sns(topics.clone()),
-    })
-}
-
-fn signature(hmac: &config::Hmac, secrets: Secrets) -> Result<auth::Hmac, auth::Error> {
-    let time = hmac.timestamp_header.as_deref();
-    let time = time.map(|header| SigningTime::new(header, hmac.tolerance)).transpose()?;
-    // The Standard Webhooks form of a key says so itself.
-    let standard = hmac.secrets.iter().all(|secret| secret.expose().starts_with("whsec_"));
-    auth::Hmac::new(HmacParts {
-        header: hmac.header.clone(),
-        algorithm: match hmac.algorithm {
-            config::Algorithm::Sha1 => auth::Algorithm::Sha1,
-            config::Algorithm::Sha256 => auth::Algorithm::Sha256,
-            config::Algorithm::Sha512 => auth::Algorithm::Sha512,
-        },
-        encoding: match hmac.encoding {
-            config::Encoding::Hex => auth::Encoding::Hex,
-            config::Encoding::Base64 => auth::Encoding::Base64,
-        },
-        prefix: hmac.prefix.clone(),
-        content: hmac.signed.parse()?,
-        time,
-        key: if standard { KeyForm::Base64 } else { KeyForm::Text },
-        secrets,
-    })
 }
 
 fn lane(receiver: &Receiver, defaults: &Defaults) -> Result<LaneConfig, Error> {

@@ -28,7 +28,11 @@ impl Reader {
         let templates = Templates::load(folder).map_err(|problems| Error::Templates {
             problems: problems.iter().map(ToString::to_string).collect(),
         })?;
-        let catalog = Catalog { templates: Arc::new(templates), ..Catalog::builtin() };
+        let catalog = Catalog::with_tables(&self.files.sources).map_err(|mut reports| {
+            let (path, report) = reports.swap_remove(0);
+            Error::Routes { source: config::Error::Invalid { path, report } }
+        })?;
+        let catalog = Catalog { templates: Arc::new(templates), ..catalog };
         let options =
             Options { catalog: &catalog, environment: Environment::process(), strict: true };
         let path: &Path = &self.files.path;

@@ -5,10 +5,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use super::explain_text;
+use super::setup::{self, Files};
 use crate::clock::{Clock, SystemClock};
-use crate::domain::Alert;
+use crate::config::Routes;
+use crate::domain::{Alert, Explanation};
+use crate::ingest::Kind;
 use crate::ingest::kinds::{self, Normalized, Payload};
 
 /// Shows what a payload would do: its alerts, their routes and why. Changes nothing.
@@ -17,8 +21,13 @@ use crate::ingest::kinds::{self, Normalized, Payload};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The source kind that reads the payload.
+    #[arg(long, required_unless_present = "source")]
+    kind: Option<String>,
+    /// The configured source that it comes from; without it the only one of the kind, else the kind's own name.
     #[arg(long)]
-    kind: String,
+    source: Option<String>,
+    #[command(flatten)]
+    files: Files,
     /// The HTTP method it was sent with.
     #[arg(long, default_value = "POST")]
     method: String,
@@ -42,9 +51,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let Some(kind) = kinds::find(&args.kind) else {
-        bail!("unknown source kind {:?}", args.kind);
-    };
+    let routes = setup::load(&args.files, false).map_err(setup::Error::into_anyhow)?.routes;
+    let (source, kind) = source(args, &routes)?;
     let body = read(&args.payload)?;
     let headers = headers(args)?;
     let payload = Payload {
@@ -55,9 +63,55 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         body: &body,
         received_at: SystemClock::default().now(),
     };
-    let normalized = kinds::normalize(kind, &payload).context("normalize payload")?;
-    super::say(&serde_json::to_string_pretty(&report(&normalized))?);
+    let normalized = kinds::normalize(&*kind, &payload).context("normalize payload")?;
+    let explained = Explained::new(&routes, &source, &normalized);
+    if args.json {
+        super::say(&serde_json::to_string_pretty(&report(&explained))?);
+    } else {
+        super::say(explain_text::render(&explained).trim_end());
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The name that `source` has in matchers, and the kind that reads the payload.
+fn source(args: &Args, routes: &Routes) -> anyhow::Result<(String, Kind)> {
+    if let Some(name) = &args.source {
+        let Some(source) = routes.sources.get(name) else {
+            let known: Vec<&str> = routes.sources.keys().map(String::as_str).collect();
+            bail!("there is no source called {name:?}; sources are {}", known.join(", "));
+        };
+        if args.kind.as_deref().is_none_or(|kind| kind == source.kind.name()) {
+            return Ok((name.clone(), source.kind.clone()));
+        }
+    }
+    let name = args.kind.as_deref().unwrap_or_default();
+    let of_kind: Vec<_> = routes.sources.values().filter(|s| s.kind.name() == name).collect();
+    let chosen = args.source.clone();
+    if let [source] = of_kind[..] {
+        return Ok((chosen.unwrap_or_else(|| source.name.clone()), source.kind.clone()));
+    }
+    let Some(kind) = kinds::find(name) else {
+        let known: Vec<&str> = kinds::builtin().iter().map(|kind| kind.name()).collect();
+        bail!("unknown source kind {name:?}; kinds are {}", known.join(", "));
+    };
+    Ok((chosen.unwrap_or_else(|| name.to_owned()), Kind::BuiltIn(kind)))
+}
+
+/// A payload and what the routes make of each alert.
+pub(super) struct Explained<'a> {
+    pub(super) routes: &'a Routes,
+    pub(super) source: &'a str,
+    pub(super) normalized: &'a Normalized,
+    /// One for each alert.
+    pub(super) explanations: Vec<Explanation>,
+}
+
+impl<'a> Explained<'a> {
+    fn new(routes: &'a Routes, source: &'a str, normalized: &'a Normalized) -> Self {
+        let alerts = normalized.alerts.iter();
+        let explanations = alerts.map(|alert| routes.table.explain(source, alert)).collect();
+        Self { routes, source, normalized, explanations }
+    }
 }
 
 fn read(path: &str) -> anyhow::Result<Vec<u8>> {
@@ -88,14 +142,35 @@ fn headers(args: &Args) -> anyhow::Result<Vec<(String, String)>> {
     Ok(headers)
 }
 
-fn report(normalized: &Normalized) -> Value {
-    let alerts: Vec<Value> = normalized.alerts.iter().map(alert).collect();
+fn report(explained: &Explained<'_>) -> Value {
+    let normalized = explained.normalized;
+    let alerts = normalized.alerts.iter().zip(&explained.explanations);
+    let alerts: Vec<Value> = alerts.map(|(alert, why)| self::alert(alert, why)).collect();
     let rejected: Vec<Value> =
         normalized.rejected.iter().map(|r| json!({"index": r.index, "reason": r.reason})).collect();
-    json!({"alerts": alerts, "rejected": rejected, "ignored": normalized.ignored})
+    json!({
+        "source": explained.source, "alerts": alerts, "rejected": rejected,
+        "ignored": normalized.ignored,
+    })
 }
 
-fn alert(alert: &Alert) -> Value {
+fn alert(alert: &Alert, why: &Explanation) -> Value {
+    let routes = why.decision.joins.iter().map(|join| {
+        let values: Map<String, Value> =
+            join.values.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        json!({
+            "route": &*join.policy.route, "incident": join.group.to_string(), "values": values,
+            "receivers": join.policy.receivers.iter().map(|name| &**name).collect::<Vec<_>>(),
+            "reason": why.verdict(&join.policy.route).map(ToString::to_string),
+        })
+    });
+    let trace = why.steps.iter().map(|step| {
+        json!({
+            "route": &*step.route, "depth": step.depth, "verdict": step.verdict.as_str(),
+            "reason": step.verdict.to_string(),
+        })
+    });
+    let dropped = why.decision.dropped.as_ref();
     json!({
         "key": alert.key, "status": alert.status, "severity": alert.severity, "life": alert.life,
         "title": alert.title, "text": alert.text, "resource": alert.resource, "service": alert.service,
@@ -105,5 +180,8 @@ fn alert(alert: &Alert) -> Value {
         "started_at": alert.started_at.map(|at| at.to_string()),
         "ends_at": alert.ends_at.map(|at| at.to_string()),
         "message_id": alert.message_id,
+        "routes": routes.collect::<Vec<_>>(),
+        "dropped": dropped.map(|(route, words)| json!({"route": &**route, "reason": words})),
+        "trace": trace.collect::<Vec<_>>(),
     })
 }

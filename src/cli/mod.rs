@@ -1,7 +1,10 @@
 //! The command line: one command a file. stdout is data, stderr is talk; exit 0 fine, 1 findings, 2 could not run.
 
+mod check;
 mod explain;
+mod explain_text;
 mod serve;
+mod setup;
 
 use std::process::ExitCode;
 
@@ -19,6 +22,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Check(check::Args),
     Explain(explain::Args),
     Serve(serve::Args),
 }
@@ -28,6 +32,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         None => serve::run(&cli.serve),
+        Some(Command::Check(args)) => check::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Serve(args)) => serve::run(&args),
     };

@@ -126,7 +126,7 @@ pub(super) fn read(reader: &mut Reader<'_>, catalog: &Catalog, node: Option<&Nod
 impl Receivers {
     /// Whether there is a receiver called `name`; reports if not.
     pub(super) fn exists(&self, reader: &mut Reader<'_>, name: &str, span: &Span) -> bool {
-        if self.names.contains_key(name) || self.all.contains_key(name) {
+        if name == INBOX || self.names.contains_key(name) {
             return true;
         }
         let known = self.names.keys().chain(self.all.keys()).map(String::as_str);
@@ -368,13 +368,10 @@ fn params(
 
 fn value(reader: &mut Reader<'_>, param: &Param, node: &Node) -> Option<(ParamValue, bool)> {
     let value = match param.of {
-        ParamType::Secret => {
+        ParamType::Secret | ParamType::Url => {
             let found = reader.secret(node, &format!("`{}`", param.name))?;
-            return Some((ParamValue::Secret(found.secret), found.complete));
-        }
-        ParamType::Url => {
-            let found = reader.secret(node, &format!("`{}`", param.name))?;
-            if found.complete && url::Url::parse(found.secret.expose()).is_err() {
+            let url = param.of == ParamType::Url && found.complete;
+            if url && url::Url::parse(found.secret.expose()).is_err() {
                 return reader.invalid(&node.span, format!("`{}` is no absolute URL", param.name));
             }
             return Some((ParamValue::Secret(found.secret), found.complete));

@@ -10,10 +10,12 @@ use super::environment::Environment;
 use super::problem::{Problem, Report, place};
 use super::reader::{Reader, Section};
 use super::receivers::{self, INBOX, Receiver};
+use super::settings::Paths;
 use super::sources::{self, Source};
 use super::tree::{self, ROOT};
 use super::{Catalog, lint};
 use crate::domain::{Policy, RouteTable, Rules, Timestamp};
+use crate::ingest::Kind;
 use crate::limits::ROUTES_BYTES_MAX;
 
 /// A checked `routes.toml`.
@@ -61,6 +63,14 @@ impl Routes {
         let text = std::fs::read_to_string(path).map_err(read)?;
         Self::parse(path, &text, options)
             .map_err(|report| Error::Invalid { path: path.to_owned(), report })
+    }
+
+    /// The file of the settings; what is built in where nobody chose one and the usual one is not there.
+    pub fn load_or_builtin(paths: &Paths, options: &Options<'_>) -> Result<Self, Error> {
+        if !paths.chosen && !paths.path.exists() {
+            return Ok(Self::builtin(options.catalog));
+        }
+        Self::load(&paths.path, options)
     }
 
     /// Checks the text of a file called `path`.
@@ -115,7 +125,8 @@ impl Routes {
 }
 
 fn builtin_sources(catalog: &Catalog) -> BTreeMap<String, Source> {
-    catalog.sources.iter().map(|kind| (kind.clone(), Source::builtin(kind))).collect()
+    let builtin = |kind: &Kind| (kind.name().to_owned(), Source::builtin(kind));
+    catalog.sources.iter().map(builtin).collect()
 }
 
 /// None after an error.
@@ -135,7 +146,7 @@ fn read(
         source_names.extend(table.entries.iter().map(|entry| entry.key.clone()));
     }
     let sources = match sources {
-        Some(node) => sources::read(reader, catalog, node),
+        Some(node) => sources::read(reader, catalog, text, node),
         None => builtin_sources(catalog),
     };
     source_names.extend(sources.keys().cloned());

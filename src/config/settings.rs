@@ -133,11 +133,35 @@ impl Error {
         match self {
             Self::Invalid { report, others } => {
                 let mut out = report.render(colored);
-                others.iter().for_each(|other| out.extend(["error: ", other, "\n"]));
+                for other in others {
+                    out.extend(["error: ", other, "\n"]);
+                }
                 out
             }
             Self::Read { source, .. } => format!("error: {self}: {source}\n"),
             Self::Combine { source } => format!("error: {self}: {source}\n"),
+        }
+    }
+}
+
+impl Error {
+    /// The problems for machines, as [`Report::to_json`].
+    pub fn to_json(&self) -> serde_json::Value {
+        let other = |message: &str| {
+            serde_json::json!({
+                "file": null, "line": null, "column": null, "level": "error",
+                "word": "invalid_value", "message": message, "hint": null,
+            })
+        };
+        match self {
+            Self::Invalid { report, others } => {
+                let mut problems = report.to_json();
+                if let Some(list) = problems.as_array_mut() {
+                    list.extend(others.iter().map(|message| other(message)));
+                }
+                problems
+            }
+            error => serde_json::Value::Array(vec![other(&error.to_string())]),
         }
     }
 }

@@ -1,53 +1,50 @@
 //! `[sources.NAME]`: who may send alerts, in which format, and how they prove who they are.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::sync::Arc;
 
-use ipnet::IpNet;
+use toml::de::DeTable;
 
-use super::Catalog;
-use super::document::{Node, Table, Value};
+use super::document::{Node, Value};
 use super::problem::{Problem, Span, Word};
 use super::reader::{Reader, Section};
-use super::suggest;
+use super::{Catalog, auth, suggest, table_problem};
+use crate::ingest::Kind;
+use crate::ingest::auth::sns::Topics;
+use crate::ingest::auth::{AllowList, Auth, Profile};
+use crate::ingest::kinds::table::{Table as TableEngine, TableKind};
 use crate::limits::BODY_BYTES_MAX;
-use crate::secret::Secret;
 
 /// A configured sender of alerts.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Source {
     pub name: String,
-    /// The name of a source kind.
-    pub kind: String,
-    pub auth: Auth,
-    /// Addresses it may send from; empty is any.
-    pub allow: Vec<IpNet>,
+    /// Reads its payloads: a kind of the catalog, or the user's own table.
+    pub kind: Kind,
+    /// How it proves who it is, and the addresses it may send from.
+    pub profile: Profile,
     pub limit: Option<Limit>,
     /// Largest body in bytes as received; the process setting where none is given.
     pub body_limit: Option<usize>,
-    /// The user's own table of the `generic` kind.
-    pub table: Option<RawTable>,
     /// The vendor-shaped endpoint whose requests without credential belong to this source.
     pub endpoint: Option<String>,
     /// Topics whose subscriptions are confirmed (`aws-sns`).
-    pub topics: Vec<String>,
+    pub topics: Topics,
     /// Not in the file but built in: answers only on loopback.
     pub loopback_only: bool,
 }
 
 impl Source {
     /// The source that stands for `kind` where no file configures any: loopback only.
-    pub fn builtin(kind: &str) -> Self {
+    pub fn builtin(kind: &Kind) -> Self {
         Self {
-            name: kind.to_owned(),
-            kind: kind.to_owned(),
-            auth: Auth::None,
-            allow: Vec::new(),
+            name: kind.name().to_owned(),
+            kind: kind.clone(),
+            profile: Profile { auth: Auth::None, allow: AllowList::default() },
             limit: None,
             body_limit: None,
-            table: None,
             endpoint: None,
-            topics: Vec::new(),
+            topics: Topics::default(),
             loopback_only: true,
         }
     }
@@ -60,72 +57,10 @@ pub struct Limit {
     pub burst: u32,
 }
 
-/// The user's table as written, with its place for messages about what is in it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RawTable {
-    pub value: toml::Value,
-    pub span: Span,
-}
-
-/// How a sender proves who it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Auth {
-    /// `auth = "none"`: nothing but the address, if `allow` says so.
-    None,
-    /// Any of these, as `?auth=...` or as bearer.
-    Token(Vec<Secret>),
-    /// Any of these.
-    Basic(Vec<Basic>),
-    /// The body is signed.
-    Hmac(Box<Hmac>),
-    /// `auth = "sns"`: the signature of the SNS message itself.
-    Sns,
-}
-
-/// One user of HTTP basic authentication.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Basic {
-    pub user: String,
-    pub password: Secret,
-}
-
-/// A signature of the body in a header.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hmac {
-    /// Any of these.
-    pub secrets: Vec<Secret>,
-    /// Lower-case name of the header with the signature.
-    pub header: String,
-    pub algorithm: Algorithm,
-    pub encoding: Encoding,
-    /// What stands before the signature in the header, such as `sha256=`.
-    pub prefix: String,
-    /// Lower-case name of the header with the time in Unix seconds or RFC 3339; it must be signed too.
-    pub timestamp_header: Option<String>,
-    /// How far that time may be off.
-    pub tolerance: Duration,
-    /// What is signed: `{timestamp}` and `{body}` are replaced.
-    pub signed: String,
-}
-
-/// The hash of a signature.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Algorithm {
-    Sha1,
-    Sha256,
-    Sha512,
-}
-
-/// How a signature is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Encoding {
-    Hex,
-    Base64,
-}
-
 pub(super) fn read(
     reader: &mut Reader<'_>,
     catalog: &Catalog,
+    text: &str,
     node: &Node,
 ) -> BTreeMap<String, Source> {
     let mut sources = BTreeMap::new();
@@ -133,13 +68,15 @@ pub(super) fn read(
         reader.table(node, "[sources]");
         return sources;
     };
+    let (document, _) = DeTable::parse_recoverable(text);
     for entry in &table.entries {
         let title = format!("[sources.{}]", entry.key);
         let fine = reader.name(&entry.key, &entry.key_span);
-        if let Some(section) = reader.table(&entry.node, &title)
-            && let Some(source) = one(reader, catalog, &entry.key, &entry.key_span, section)
-            && fine
-        {
+        let Some(section) = reader.table(&entry.node, &title) else { continue };
+        let source = one(reader, catalog, &entry.key, &entry.key_span, section);
+        let kind = own_table(reader, document.get_ref(), &entry.key);
+        if let Some(mut source) = source.filter(|_| fine) {
+            source.kind = kind.unwrap_or(source.kind);
             sources.insert(entry.key.clone(), source);
         }
     }
@@ -184,10 +121,18 @@ fn one(
         );
     }
     let kind = section.required(reader, "kind").and_then(|node| kind(reader, catalog, node));
-    let topics = section.get("topics").and_then(|node| reader.texts(node)).unwrap_or_default();
+    let topics = section.get("topics");
+    let topic_span = topics.map_or_else(|| name_span.clone(), |node| node.span.clone());
+    let topics = topics.and_then(|node| reader.texts(node)).unwrap_or_default();
+    let topics: Vec<String> = topics.into_iter().map(|(topic, _)| topic).collect();
+    let any_topics = !topics.is_empty();
+    let topics = match Topics::new(topics) {
+        Ok(topics) => topics,
+        Err(error) => reader.invalid(&topic_span, error.to_string()).unwrap_or_default(),
+    };
     let auth = match section.get("auth") {
-        Some(node) => auth(reader, node),
-        None if !topics.is_empty() => Some(Auth::Sns),
+        Some(node) => auth::read(reader, node, &topics),
+        None if any_topics => Some(Auth::Sns(topics.clone())),
         None => {
             let message = format!("{} does not say how its sender proves who it is", section.title);
             let variable = name.to_uppercase().replace(['-', '.'], "_");
@@ -201,53 +146,71 @@ fn one(
     let limit = section.get("limit").and_then(|node| limit(reader, node, "limit"));
     let most = i64::try_from(BODY_BYTES_MAX).unwrap_or(i64::MAX);
     let body_limit = section.get("body_limit").and_then(|node| reader.integer(node, 1..=most));
-    let table = section.get("table").and_then(|node| {
-        reader.table(node, "table")?;
-        Some(RawTable { value: node.to_toml(), span: node.span.clone() })
-    });
+    let table = section.get("table").is_some();
     let endpoint = section.get("endpoint").and_then(|node| reader.text(node));
     section.finish(reader);
+    let kind = kind?;
+    let own_table = table && kind.name() != "generic";
+    if own_table {
+        let message = "only the kind `generic` takes a table";
+        let problem = Problem::error(Word::InvalidValue, name_span.clone(), message);
+        reader.report(problem.hint("a kind of your own is a file in the directory `sources`"));
+    }
     Some(Source {
         name: name.to_owned(),
-        kind: kind?,
-        auth: auth?,
-        allow,
+        kind,
+        profile: Profile { auth: auth?, allow },
         limit,
         body_limit: body_limit.and_then(|bytes| usize::try_from(bytes).ok()),
-        table,
         endpoint,
-        topics: topics.into_iter().map(|(topic, _)| topic).collect(),
+        topics,
         loopback_only: false,
     })
 }
 
-fn kind(reader: &mut Reader<'_>, catalog: &Catalog, node: &Node) -> Option<String> {
-    let kind = reader.text(node)?;
-    if catalog.sources.contains(&kind) {
-        return Some(kind);
+/// Reads `table = { ... }` of the source called `name`: the table engine wants the document itself.
+fn own_table(reader: &mut Reader<'_>, document: &DeTable<'_>, name: &str) -> Option<Kind> {
+    let (section, _) =
+        [name, "table"].iter().try_fold((document.get("sources")?, 0), |(value, depth), key| {
+            Some((value.get_ref().as_table()?.get(*key)?, depth + 1))
+        })?;
+    let table = section.get_ref().as_table()?;
+    match TableEngine::from_toml(table, section.span(), name) {
+        Ok(table) => Some(Kind::Table(Arc::new(TableKind(table)))),
+        Err(problems) => {
+            for found in problems {
+                reader.report(table_problem(found));
+            }
+            None
+        }
     }
-    let message = format!("unknown source kind `{kind}`");
-    let hint = suggest::hint(&kind, catalog.sources.iter().map(String::as_str), "kinds");
+}
+
+fn kind(reader: &mut Reader<'_>, catalog: &Catalog, node: &Node) -> Option<Kind> {
+    let name = reader.text(node)?;
+    if let Some(kind) = catalog.source(&name) {
+        return Some(kind.clone());
+    }
+    let message = format!("unknown source kind `{name}`");
+    let hint = suggest::hint(&name, catalog.sources.iter().map(|kind| kind.name()), "kinds");
     let problem = Problem::error(Word::UnknownName, node.span.clone(), message);
     reader.report(problem.maybe_hint(hint));
     None
 }
 
-fn networks(reader: &mut Reader<'_>, node: &Node) -> Vec<IpNet> {
-    let texts = reader.texts(node).unwrap_or_default();
-    let mut networks = Vec::new();
-    for (text, span) in texts {
-        let parsed =
-            text.parse::<IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from));
-        if let Ok(network) = parsed {
-            networks.push(network);
-            continue;
+fn networks(reader: &mut Reader<'_>, node: &Node) -> AllowList {
+    let mut right = Vec::new();
+    for (text, span) in reader.texts(node).unwrap_or_default() {
+        match AllowList::parse(&[&text]) {
+            Ok(_) => right.push(text),
+            Err(error) => {
+                let problem = Problem::error(Word::InvalidValue, span, error.to_string());
+                let hint = "write \"10.0.0.0/8\", \"2001:db8::/32\" or an address";
+                reader.report(problem.hint(hint));
+            }
         }
-        let message = format!("`{text}` is neither a network nor an address");
-        let problem = Problem::error(Word::InvalidValue, span, message);
-        reader.report(problem.hint("write \"10.0.0.0/8\", \"2001:db8::/32\" or an address"));
     }
-    networks
+    AllowList::parse(&right).unwrap_or_default()
 }
 
 /// `{ per_second = 50, burst = 200 }`.
@@ -272,98 +235,6 @@ pub(super) fn limit(reader: &mut Reader<'_>, node: &Node, title: &str) -> Option
 )]
 fn rounded_up(rate: f64) -> u32 {
     rate.ceil().max(1.0) as u32
-}
-
-fn auth(reader: &mut Reader<'_>, node: &Node) -> Option<Auth> {
-    const FORMS: &str =
-        "auth is \"none\", \"sns\" or one of { token = ... }, { basic = ... }, { hmac = ... }";
-    match &node.value {
-        Value::Text(text) if text == "none" => Some(Auth::None),
-        Value::Text(text) if text == "sns" => Some(Auth::Sns),
-        Value::Table(table) => auth_table(reader, table, node, FORMS),
-        _ => {
-            let problem = Problem::error(Word::InvalidValue, node.span.clone(), "unknown auth");
-            reader.report(problem.hint(FORMS));
-            None
-        }
-    }
-}
-
-fn auth_table(reader: &mut Reader<'_>, table: &Table, node: &Node, forms: &str) -> Option<Auth> {
-    let mut section = Section::new("auth", table, node.span.clone());
-    let token = section.get("token");
-    let basic = section.get("basic");
-    let hmac = section.get("hmac");
-    section.finish(reader);
-    let count = [token, basic, hmac].into_iter().flatten().count();
-    if count > 1 || table.entries.is_empty() {
-        let message = "auth has exactly one form";
-        let problem = Problem::error(Word::InvalidValue, node.span.clone(), message);
-        reader.report(problem.hint(forms));
-        return None;
-    }
-    if let Some(node) = token {
-        return reader.secrets(node, "the token").map(Auth::Token);
-    }
-    if let Some(node) = basic {
-        return basics(reader, node).map(Auth::Basic);
-    }
-    hmac.and_then(|node| signature(reader, node)).map(|hmac| Auth::Hmac(Box::new(hmac)))
-}
-
-fn basics(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<Basic>> {
-    let nodes = match &node.value {
-        Value::List(nodes) if !nodes.is_empty() => nodes.as_slice(),
-        _ => std::slice::from_ref(node),
-    };
-    let mut basics = Vec::new();
-    for node in nodes {
-        let mut section = reader.table(node, "basic")?;
-        let user = section.required(reader, "user").and_then(|node| reader.text(node));
-        let password = section.required(reader, "password");
-        let password = password.and_then(|node| reader.secret(node, "the password"));
-        section.finish(reader);
-        basics.push(Basic { user: user?, password: password?.secret });
-    }
-    Some(basics)
-}
-
-fn signature(reader: &mut Reader<'_>, node: &Node) -> Option<Hmac> {
-    const FIVE_MINUTES: Duration = Duration::from_mins(5);
-    let mut section = reader.table(node, "hmac")?;
-    let secrets = section.required(reader, "secret");
-    let secrets = secrets.and_then(|node| reader.secrets(node, "the signing secret"));
-    let header = section.required(reader, "header").and_then(|node| reader.text(node));
-    let algorithms =
-        [("sha1", Algorithm::Sha1), ("sha256", Algorithm::Sha256), ("sha512", Algorithm::Sha512)];
-    let algorithm = section.get("algorithm").and_then(|node| choice(reader, node, &algorithms));
-    let encodings = [("hex", Encoding::Hex), ("base64", Encoding::Base64)];
-    let encoding = section.get("encoding").and_then(|node| choice(reader, node, &encodings));
-    let prefix = section.get("prefix").and_then(|node| reader.text(node)).unwrap_or_default();
-    let timestamp_header = section.get("timestamp_header").and_then(|node| reader.text(node));
-    let tolerance = section.get("tolerance").and_then(|node| reader.interval(node));
-    let signed = section.get("signed").and_then(|node| reader.placed(node));
-    section.finish(reader);
-
-    let default = if timestamp_header.is_some() { "{timestamp}.{body}" } else { "{body}" };
-    if let Some((text, span)) = &signed {
-        let unsigned_time = timestamp_header.is_some() && !text.contains("{timestamp}");
-        if !text.contains("{body}") || unsigned_time {
-            let message =
-                "`signed` must name {body}, and {timestamp} where there is a timestamp_header";
-            return reader.invalid(span, message);
-        }
-    }
-    Some(Hmac {
-        secrets: secrets?,
-        header: header?.to_ascii_lowercase(),
-        algorithm: algorithm.unwrap_or(Algorithm::Sha256),
-        encoding: encoding.unwrap_or(Encoding::Hex),
-        prefix,
-        timestamp_header: timestamp_header.map(|header| header.to_ascii_lowercase()),
-        tolerance: tolerance.unwrap_or(FIVE_MINUTES),
-        signed: signed.map_or_else(|| default.to_owned(), |(text, _)| text),
-    })
 }
 
 /// One of a few words.

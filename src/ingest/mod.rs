@@ -40,6 +40,12 @@ impl std::ops::Deref for Kind {
     }
 }
 
+impl std::fmt::Debug for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// A configured sender of alerts, ready to take payloads.
 pub struct Source {
     pub name: Arc<str>,

@@ -10,7 +10,6 @@ pub mod sns;
 
 mod address;
 mod hmac;
-mod profile;
 mod secrets;
 
 use std::net::IpAddr;

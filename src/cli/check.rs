@@ -1,0 +1,108 @@
+//! `alertbridge check`: what is wrong with the configuration, by the code that `serve` starts with.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use serde_json::{Value, json};
+
+use super::setup::{self, Error, Files, Setup};
+use crate::config::{self, Report, settings};
+
+/// Shows every problem of the configuration with its place. Connects to nothing.
+///
+/// Exit code 0: fine, perhaps with warnings; 1: errors, with --strict also warnings; 2: could not run.
+///
+/// Example: alertbridge check --routes routes.toml --strict
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    files: Files,
+    /// Unset variables and all warnings are findings.
+    #[arg(long)]
+    strict: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was found.
+#[derive(Default)]
+struct Findings {
+    /// For people.
+    text: String,
+    /// For machines.
+    problems: Vec<Value>,
+    errors: usize,
+    warnings: usize,
+}
+
+impl Findings {
+    fn add(&mut self, report: &Report, colored: bool) {
+        self.text.push_str(&report.render(colored));
+        self.problems.extend(report.to_json().as_array().into_iter().flatten().cloned());
+        self.errors += report.errors();
+        self.warnings += report.warnings();
+    }
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let colored = !args.json && std::io::stdout().is_terminal();
+    let mut findings = Findings::default();
+    let mut summary = None;
+    match setup::load(&args.files, args.strict) {
+        Ok(setup) => {
+            findings.add(&setup.routes.warnings, colored);
+            summary = Some(summarize(&setup));
+        }
+        Err(Error::Routes(config::Error::Invalid { report, .. })) => findings.add(&report, colored),
+        Err(Error::Tables(reports)) => {
+            for report in &reports {
+                findings.add(report, colored);
+            }
+        }
+        Err(Error::Settings(error)) if matches!(*error, settings::Error::Invalid { .. }) => {
+            findings.text.push_str(&error.render(colored));
+            findings.problems.extend(error.to_json().as_array().into_iter().flatten().cloned());
+            findings.errors += findings.problems.len();
+        }
+        Err(Error::Templates(problems)) => {
+            for message in &problems {
+                findings.text.extend(["error: ", message, "\n"]);
+                findings.problems.push(json!({
+                    "file": null, "line": null, "column": null, "level": "error",
+                    "word": "invalid_value", "message": message, "hint": null,
+                }));
+            }
+            findings.errors += problems.len();
+        }
+        Err(error) => return Err(error).context("check the configuration"),
+    }
+    if args.json {
+        let (errors, warnings) = (findings.errors, findings.warnings);
+        let value = json!({"errors": errors, "warnings": warnings, "problems": findings.problems});
+        super::say(&serde_json::to_string_pretty(&value)?);
+    } else {
+        if !findings.text.is_empty() {
+            super::say(findings.text.trim_end());
+            super::say("");
+        }
+        let counts = format!("{} errors, {} warnings", findings.errors, findings.warnings);
+        super::say(&summary.map_or(counts.clone(), |summary| format!("{summary}; {counts}")));
+    }
+    let found = findings.errors > 0 || (args.strict && findings.warnings > 0);
+    Ok(if found { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+fn summarize(setup: &Setup) -> String {
+    let routes = &setup.routes;
+    let path = &setup.settings.routes.path;
+    let name = if path.exists() { path.display().to_string() } else { "built-in routes".into() };
+    format!(
+        "{name}: {} sources, {} receivers, {} routes, {} tests",
+        routes.sources.len(),
+        routes.receivers.len(),
+        routes.table.routes().count() - 1,
+        routes.tests.len()
+    )
+}

@@ -1,0 +1,123 @@
+//! The commands that read a configuration, as a user runs them.
+
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Runs in an empty directory, without variables that are settings.
+fn run(arguments: &[&str]) -> (i32, String, String) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut command = Command::cargo_bin("alertbridge").expect("built");
+    command.current_dir(directory.path()).args(arguments);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("ALERTBRIDGE__") {
+            command.env_remove(name);
+        }
+    }
+    let output = command.output().expect("runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    (output.status.code().expect("ends by itself"), text(output.stdout), text(output.stderr))
+}
+
+fn write(text: &str) -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("routes.toml");
+    std::fs::write(&path, text).expect("writable");
+    (directory, path)
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+#[test]
+fn check_accepts_the_example_and_nothing_at_all() {
+    let example = root().join("routes.toml");
+    let (code, out, err) = run(&["check", "--strict", "--routes", path(&example)]);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(out.contains("3 routes, 1 tests; 0 errors, 0 warnings"), "{out}");
+    let (code, out, _) = run(&["check"]);
+    assert_eq!(code, 0, "{out}");
+}
+
+#[test]
+fn check_says_how_it_went() {
+    let (_keep, wrong) = write("[defaults]\nreceivers = [\"inbx\"]\ntiming = \"gird\"\n");
+    let (code, out, _) = run(&["check", "--routes", path(&wrong)]);
+    assert_eq!(code, 1);
+    assert!(out.contains("routes.toml:2:14") && out.contains("did you mean `grid`?"), "{out}");
+    let (code, out, _) = run(&["check", "--json", "--routes", path(&wrong)]);
+    let json: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!((code, json["errors"].as_u64()), (1, Some(2)));
+    assert_eq!(json["problems"][0]["line"], 2);
+    assert_eq!(json["problems"][0]["word"], "unknown_name");
+
+    let warned = "[sources.a]\nkind = \"generic\"\nauth = { token = \"${NOT_SET}\" }\n\
+                  [defaults]\nreceivers = [\"inbox\"]\n";
+    let (_keep, warned) = write(warned);
+    assert_eq!(run(&["check", "--routes", path(&warned)]).0, 0);
+    assert_eq!(run(&["check", "--strict", "--routes", path(&warned)]).0, 1);
+
+    let (code, out, err) = run(&["check", "--routes", "missing.toml"]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(err.contains("missing.toml"), "{err}");
+}
+
+const PAYLOAD: &str = r#"{"title": "Disk full", "severity": "critical", "team": "db", "id": "7"}"#;
+
+fn explain(arguments: &[&str]) -> (i32, String, String) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let payload = directory.path().join("payload.json");
+    std::fs::write(&payload, PAYLOAD).expect("writable");
+    let mut all = vec!["explain", "--kind", "generic"];
+    all.extend(arguments);
+    all.push(path(&payload));
+    run(&all)
+}
+
+#[test]
+fn explain_needs_no_configuration() {
+    let (code, out, err) = explain(&["--json"]);
+    assert_eq!(code, 0, "{err}");
+    let json: Value = serde_json::from_str(&out).expect("JSON");
+    let route = &json["alerts"][0]["routes"][0];
+    assert_eq!(route["route"], "default");
+    assert_eq!(route["receivers"], serde_json::json!(["inbox"]));
+    assert_eq!(route["incident"].as_str().map(str::len), Some(32));
+    assert_eq!(route["reason"], "no route matched");
+}
+
+#[test]
+fn explain_gives_the_reason_of_every_route() {
+    let routes = "[defaults]\nreceivers = [\"inbox\"]\n\
+                  [[route]]\nname = \"web\"\nmatch = ['team = \"web\"']\n\
+                  [[route]]\nname = \"db\"\nmatch = ['team = \"db\"']\ngroup_by = [\"team\"]\n\
+                  [[route]]\nname = \"late\"\n";
+    let (_keep, routes) = write(routes);
+    let (code, out, err) = explain(&["--json", "--routes", path(&routes)]);
+    assert_eq!(code, 0, "{err}");
+    let json: Value = serde_json::from_str(&out).expect("JSON");
+    let alert = &json["alerts"][0];
+    assert_eq!(alert["routes"][0]["route"], "db");
+    assert_eq!(alert["routes"][0]["values"]["team"], "db");
+    let trace = alert["trace"].as_array().expect("a list");
+    let reasons: Vec<&str> = trace.iter().filter_map(|step| step["reason"].as_str()).collect();
+    assert_eq!(
+        reasons,
+        [
+            "matched, taken by db",
+            "team = \"web\" does not match the value \"db\"",
+            "matched team = \"db\"",
+            "not reached: earlier sibling db matched",
+        ]
+    );
+    let (code, out, _) = explain(&["--routes", path(&routes)]);
+    assert_eq!(code, 0);
+    assert!(out.contains("late: not reached: earlier sibling db matched"), "{out}");
+    assert!(out.contains("because  matched team = \"db\""), "{out}");
+}
