@@ -97,8 +97,11 @@ impl Unit {
             return release(&self.parts, &self.plan.config.receiver, vec![claim]).await;
         }
         let start = || self.parts.ledger.start(claim.clone(), self.parts.clock.now());
-        let started = patiently(start).await.map_err(|source| self.error("start", source))?;
-        let Some(started) = started else { return Ok(()) };
+        let started = match patiently(start).await {
+            Ok(Some(started)) => started,
+            Ok(None) => return Ok(()),
+            Err(error) => return self.give_up("start", error, claim.number),
+        };
 
         let queued = Instant::now();
         let slot = self.plan.slots.acquire().await.expect("slots are never closed");
@@ -254,8 +257,10 @@ impl Unit {
             now: self.parts.clock.now(),
         };
         let settle = || self.parts.ledger.settle(settlement.clone());
-        let settled = patiently(settle).await;
-        let reason = settled.map_err(|source| self.error("settle", source))?;
+        let reason = match patiently(settle).await {
+            Ok(reason) => reason,
+            Err(error) => return self.give_up("settle", error, settlement.claim.number),
+        };
         let news = telling.why != Why::Repeat && reason == Reason::Delivered;
         let latency = news.then(|| settlement.now.since(snapshot.head.changed_at));
         self.report(&settlement, reason, latency);
@@ -307,8 +312,19 @@ impl Unit {
         (before < FAILING_AFTER && before.saturating_add(weight) >= FAILING_AFTER).then_some(true)
     }
 
-    fn error(&self, operation: &'static str, source: store::Error) -> Error {
-        Error::Store { operation, receiver: Arc::clone(&self.plan.config.receiver), source }
+    /// A damaged record ends this delivery alone; what else a store cannot do ends the lane.
+    fn give_up(
+        &self,
+        operation: &'static str,
+        source: store::Error,
+        incident: u64,
+    ) -> Result<(), Error> {
+        let receiver = &self.plan.config.receiver;
+        if let store::Error::Damaged { key, detail } = &source {
+            tracing::error!(%receiver, incident, operation, key, detail, "delivery is left out");
+            return Ok(());
+        }
+        Err(Error::Store { operation, receiver: Arc::clone(receiver), source })
     }
 }
 
