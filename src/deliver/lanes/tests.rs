@@ -1,3 +1,4 @@
+mod embedded;
 mod world;
 
 use std::io::Read;
