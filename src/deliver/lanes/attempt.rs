@@ -136,7 +136,6 @@ impl Unit {
         let error = self.plan.mask.error(&error);
         let number = started.claim.number;
         let receiver = &*self.plan.config.receiver;
-        tracing::warn!(receiver, incident = number, error, "told by the plain rendering");
         (self.parts.observer)(&DeliveryEvent::Plain { receiver, number, error: &error });
         match self.say(started, Some(&error)).await {
             Sent::Ended(ending) => ending,
@@ -210,9 +209,7 @@ impl Unit {
             Outcome::Retry { after, maybe, error } => Ending::failed(after, maybe, error),
             Outcome::Wait { after, error } => {
                 let wait = self.plan.gate.pause(after);
-                let error = self.plan.mask.error(&error);
                 let receiver = &*config.receiver;
-                tracing::info!(receiver, ?wait, error, "receiver asked to wait");
                 (self.parts.observer)(&DeliveryEvent::Paused { receiver, wait });
                 Ending::new(Settled::Held, Some(error))
             }
@@ -274,7 +271,6 @@ impl Unit {
         if let Some(text) = &settlement.keep {
             (self.parts.printer)(receiver, text);
         }
-        log(settlement, reason);
         let observe = &self.parts.observer;
         observe(&DeliveryEvent::Settled {
             receiver,
@@ -287,11 +283,6 @@ impl Unit {
             latency,
         });
         if let Some(failing) = self.turned(reason) {
-            if failing {
-                tracing::warn!(receiver, error, "receiver is failing");
-            } else {
-                tracing::info!(receiver, "receiver works again");
-            }
             observe(&DeliveryEvent::Failing { receiver, failing, error });
         }
     }
@@ -325,18 +316,6 @@ impl Unit {
             return Ok(());
         }
         Err(Error::Store { operation, receiver: Arc::clone(receiver), source })
-    }
-}
-
-/// A refusal needs a person, so it stands out; what is tried again does not.
-fn log(settlement: &Settlement, reason: Reason) {
-    let Attempt { receiver, number: incident, why, status, error, .. } = &settlement.attempt;
-    let why = why.as_str();
-    match reason {
-        Reason::Refused | Reason::GaveUp => {
-            tracing::warn!(receiver, incident, why, status, error, %reason, "attempt settled");
-        }
-        _ => tracing::debug!(receiver, incident, why, status, error, %reason, "attempt settled"),
     }
 }
 
