@@ -50,6 +50,9 @@ pub const RENDERED_BYTES_MAX: usize = 512 << 10;
 pub const ATTEMPT_BODY_BYTES_MAX: usize = 4 << 10;
 /// Longest pause that a receiver's answer may ask for, in seconds: longer ones are asked again.
 pub const PAUSE_SECONDS_MAX: u64 = 3_600;
+/// Longest time for one request with its answer, in seconds: an attempt (two requests at most) must end before the store
+/// takes it as lost.
+pub const TIMEOUT_SECONDS_MAX: u64 = 120;
 /// Headers of a receiver's answer that are kept.
 pub const RESPONSE_HEADERS_MAX: usize = 64;
 /// Longest kept header value of a receiver's answer.

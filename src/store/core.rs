@@ -93,9 +93,10 @@ impl Core {
         let mut owes = false;
         for told in &head.told {
             let traits = rules.traits(&told.receiver);
-            self.lanes.trouble(head.number, told);
+            let verdict = wanted(head, told, policy, traits, rules.loaded_at, now);
+            self.lanes.trouble(head.number, told, verdict);
             owes |= told.may_be_open();
-            match wanted(head, told, policy, traits, rules.loaded_at, now) {
+            match verdict {
                 Wanted::Send(crate::domain::Why::Repeat) if spread.is_some() => {
                     due = due.min(spread.unwrap_or(now));
                 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Claim, LaneCounts};
-use crate::domain::{Timestamp, Told, Why};
+use crate::domain::{Timestamp, Told, Wanted, Why};
 use crate::limits::STARTED_LEASE_SECONDS;
 
 /// Waiting this long moves work up one class, never into the first.
@@ -117,12 +117,12 @@ impl Lanes {
         self.ids.get(receiver).is_some_and(|id| self.rows.contains_key(&(number, *id)))
     }
 
-    /// Notes whether a row is failing or given up.
-    pub(super) fn trouble(&mut self, number: u64, told: &Told) {
-        let trouble = match (told.dead, told.retry) {
-            (Some(_), _) => Some(Trouble::Dead),
-            (None, Some(_)) => Some(Trouble::Failing),
-            (None, None) => None,
+    /// Notes whether a row is failing or given up. Failed attempts at news that is over are no trouble any more.
+    pub(super) fn trouble(&mut self, number: u64, told: &Told, verdict: Wanted) {
+        let trouble = match (told.dead, told.retry, verdict) {
+            (Some(_), ..) => Some(Trouble::Dead),
+            (None, Some(_), Wanted::Send(_) | Wanted::At(..)) => Some(Trouble::Failing),
+            (None, Some(_), Wanted::Nothing(_)) | (None, None, _) => None,
         };
         if trouble.is_none() && self.troubles.is_empty() {
             return;

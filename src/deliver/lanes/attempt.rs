@@ -97,8 +97,11 @@ impl Unit {
             return release(&self.parts, &self.plan.config.receiver, vec![claim]).await;
         }
         let start = || self.parts.ledger.start(claim.clone(), self.parts.clock.now());
-        let started = patiently(start).await.map_err(|source| self.error("start", source))?;
-        let Some(started) = started else { return Ok(()) };
+        let started = match patiently(start).await {
+            Ok(Some(started)) => started,
+            Ok(None) => return Ok(()),
+            Err(error) => return self.give_up("start", error, claim.number),
+        };
 
         let queued = Instant::now();
         let slot = self.plan.slots.acquire().await.expect("slots are never closed");
@@ -133,7 +136,6 @@ impl Unit {
         let error = self.plan.mask.error(&error);
         let number = started.claim.number;
         let receiver = &*self.plan.config.receiver;
-        tracing::warn!(receiver, incident = number, error, "told by the plain rendering");
         (self.parts.observer)(&DeliveryEvent::Plain { receiver, number, error: &error });
         match self.say(started, Some(&error)).await {
             Sent::Ended(ending) => ending,
@@ -207,9 +209,7 @@ impl Unit {
             Outcome::Retry { after, maybe, error } => Ending::failed(after, maybe, error),
             Outcome::Wait { after, error } => {
                 let wait = self.plan.gate.pause(after);
-                let error = self.plan.mask.error(&error);
                 let receiver = &*config.receiver;
-                tracing::info!(receiver, ?wait, error, "receiver asked to wait");
                 (self.parts.observer)(&DeliveryEvent::Paused { receiver, wait });
                 Ending::new(Settled::Held, Some(error))
             }
@@ -254,8 +254,10 @@ impl Unit {
             now: self.parts.clock.now(),
         };
         let settle = || self.parts.ledger.settle(settlement.clone());
-        let settled = patiently(settle).await;
-        let reason = settled.map_err(|source| self.error("settle", source))?;
+        let reason = match patiently(settle).await {
+            Ok(reason) => reason,
+            Err(error) => return self.give_up("settle", error, settlement.claim.number),
+        };
         let news = telling.why != Why::Repeat && reason == Reason::Delivered;
         let latency = news.then(|| settlement.now.since(snapshot.head.changed_at));
         self.report(&settlement, reason, latency);
@@ -269,7 +271,6 @@ impl Unit {
         if let Some(text) = &settlement.keep {
             (self.parts.printer)(receiver, text);
         }
-        log(settlement, reason);
         let observe = &self.parts.observer;
         observe(&DeliveryEvent::Settled {
             receiver,
@@ -282,11 +283,6 @@ impl Unit {
             latency,
         });
         if let Some(failing) = self.turned(reason) {
-            if failing {
-                tracing::warn!(receiver, error, "receiver is failing");
-            } else {
-                tracing::info!(receiver, "receiver works again");
-            }
             observe(&DeliveryEvent::Failing { receiver, failing, error });
         }
     }
@@ -307,20 +303,19 @@ impl Unit {
         (before < FAILING_AFTER && before.saturating_add(weight) >= FAILING_AFTER).then_some(true)
     }
 
-    fn error(&self, operation: &'static str, source: store::Error) -> Error {
-        Error::Store { operation, receiver: Arc::clone(&self.plan.config.receiver), source }
-    }
-}
-
-/// A refusal needs a person, so it stands out; what is tried again does not.
-fn log(settlement: &Settlement, reason: Reason) {
-    let Attempt { receiver, number: incident, why, status, error, .. } = &settlement.attempt;
-    let why = why.as_str();
-    match reason {
-        Reason::Refused | Reason::GaveUp => {
-            tracing::warn!(receiver, incident, why, status, error, %reason, "attempt settled");
+    /// A damaged record ends this delivery alone; what else a store cannot do ends the lane.
+    fn give_up(
+        &self,
+        operation: &'static str,
+        source: store::Error,
+        incident: u64,
+    ) -> Result<(), Error> {
+        let receiver = &self.plan.config.receiver;
+        if let store::Error::Damaged { key, detail } = &source {
+            tracing::error!(%receiver, incident, operation, key, detail, "delivery is left out");
+            return Ok(());
         }
-        _ => tracing::debug!(receiver, incident, why, status, error, %reason, "attempt settled"),
+        Err(Error::Store { operation, receiver: Arc::clone(receiver), source })
     }
 }
 

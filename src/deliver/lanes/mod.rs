@@ -28,6 +28,7 @@ use super::limiter::{Gate, Gates, Rate};
 use super::senders::Sender;
 use crate::clock::Clock;
 use crate::domain::{Backoff, Reason, Why};
+use crate::limits::TIMEOUT_SECONDS_MAX;
 use crate::secret::Secret;
 use crate::store::{self, Ledger};
 
@@ -38,7 +39,7 @@ pub struct LaneConfig {
     pub sender: Arc<dyn Sender>,
     /// Requests per second and burst of the credential.
     pub rate: Rate,
-    /// For one request with its answer.
+    /// For one request with its answer; at most `TIMEOUT_SECONDS_MAX`.
     pub timeout: Duration,
     /// Requests on their way at the same time.
     pub concurrency: usize,
@@ -131,6 +132,12 @@ struct Plan {
 }
 
 impl Plan {
+    fn new(mut config: LaneConfig, gate: Arc<Gate>, slots: Arc<Semaphore>) -> Self {
+        config.timeout = config.timeout.min(Duration::from_secs(TIMEOUT_SECONDS_MAX));
+        let mask = Mask::new(&config.secrets);
+        Self { config, gate, slots, mask }
+    }
+
     fn concurrency(&self) -> usize {
         self.config.concurrency.max(1)
     }
@@ -256,8 +263,7 @@ impl Lanes {
     fn spawn(&self, config: LaneConfig, gate: Arc<Gate>) -> Running {
         let receiver = Arc::clone(&config.receiver);
         let slots = Arc::new(Semaphore::new(config.concurrency.max(1)));
-        let mask = Mask::new(&config.secrets);
-        let plan = Arc::new(Plan { config, gate, slots, mask });
+        let plan = Arc::new(Plan::new(config, gate, slots));
         let (orders, changes) = watch::channel(Orders { plan, stop: false });
         let traffic = Arc::new(Traffic::default());
         let bell = self.parts.bells.lane(&receiver);
@@ -285,8 +291,7 @@ fn replan(before: &Plan, config: LaneConfig, gate: Arc<Gate>) -> Plan {
     } else {
         Arc::new(Semaphore::new(config.concurrency.max(1)))
     };
-    let mask = Mask::new(&config.secrets);
-    Plan { config, gate, slots, mask }
+    Plan::new(config, gate, slots)
 }
 
 #[cfg(test)]

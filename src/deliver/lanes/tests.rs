@@ -1,3 +1,4 @@
+mod embedded;
 mod world;
 
 use std::io::Read;
@@ -314,6 +315,16 @@ async fn a_store_error_ends_the_lane_and_is_reported() {
     let error = world.failed.recv().await.unwrap();
     assert_eq!(error.to_string(), "claim work for receiver chat");
     assert!(matches!(error, Error::Store { source: store::Error::Closed, .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_incident_stops_nobody_else() {
+    let mut world = World::new();
+    world.fake.book().damaged = Some(1);
+    world.lanes.adopt(vec![lane("chat")]);
+    (1..=10).for_each(|number| world.open(number, &["chat"]));
+    world.ended(Reason::Delivered, 9).await;
+    assert!(world.failed.try_recv().is_err());
 }
 
 #[tokio::test(start_paused = true)]

@@ -45,6 +45,8 @@ pub struct Book {
     /// Every call fails for good.
     pub broken: bool,
     pub claims: usize,
+    /// The incident whose record is damaged.
+    pub damaged: Option<u64>,
 }
 
 impl Fake {
@@ -221,6 +223,10 @@ impl Ledger for Fake {
     fn start(&self, claim: Claim, now: Timestamp) -> Answer<'_, Option<Started>> {
         Box::pin(async move {
             self.check()?;
+            if self.book().damaged == Some(claim.number) {
+                let key = claim.number.to_string();
+                return Err(store::Error::Damaged { key, detail: "cut off".into() });
+            }
             let started = self.started(claim, now);
             sleep(self.flush).await;
             Ok(started)
