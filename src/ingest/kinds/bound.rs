@@ -236,7 +236,7 @@ mod tests {
     fn a_hostile_alert_fits() {
         let mut hostile = Alert::new("k".repeat(9_000), "t\u{0}".repeat(9_000));
         hostile.text = Some("ä".repeat(90_000));
-        for n in 0..5_000 {
+        for n in 0..400 {
             hostile.labels.insert(format!("l{n}{}", "n".repeat(500)), "ö".repeat(5_000));
             hostile.annotations.insert(format!("a{n}"), "ü".repeat(5_000));
             hostile

@@ -95,6 +95,20 @@ impl Table {
         if problems.is_empty() { Ok(table) } else { Err(problems) }
     }
 
+    /// Reads a table whose places are gone (`table = { ... }` after expansion); every problem is at `span`.
+    pub fn from_value(
+        value: &toml::Value,
+        span: Range<usize>,
+        name: &str,
+    ) -> Result<Self, Vec<Problem>> {
+        let text = toml::to_string(value).map_err(|error| {
+            vec![Problem { span: span.clone(), message: error.to_string(), hint: None }]
+        })?;
+        Self::parse(&text, name).map_err(|problems| {
+            problems.into_iter().map(|it| Problem { span: span.clone(), ..it }).collect()
+        })
+    }
+
     /// What it reads, for people.
     pub fn about(&self) -> &str {
         &self.about

@@ -167,6 +167,32 @@ fn a_table_inside_another_file_keeps_its_places() {
 }
 
 #[test]
+fn a_table_without_places_points_at_its_source() {
+    let value: toml::Value =
+        toml::from_str("key = \"/k\"\ntilte = \"/t\"\ntitle = \"/t\"").expect("TOML");
+    let problems = Table::from_value(&value, 5..9, "a").expect_err("a mistake");
+    assert_eq!((problems[0].span.clone(), problems.len()), (5..9, 1));
+}
+
+/// The example of the documentation does what it says.
+#[test]
+fn the_documented_example_works() {
+    let docs = include_str!("../../../../docs/sources.md");
+    let (_, rest) = docs.split_once("```toml\n# sources/boiler.toml").expect("the example");
+    let (example, _) = rest.split_once("```").expect("its end");
+    let (_, table) = example.split_once('\n').expect("the first line is a comment");
+    let body = json!({"site": "hq", "events": [
+        {"id": 7, "what": "Pressure", "bar": 9.1, "state": "ALARM", "at": 1_772_359_200},
+        {"id": 8, "what": "Pressure", "state": "TEST"},
+    ]});
+    let alert = one(table, &body);
+    assert_eq!(alert.title, "Pressure at hq: 9.1 bar");
+    assert_eq!((alert.key.as_str(), alert.severity), ("hq|7", Severity::Critical));
+    assert_eq!(alert.labels["event_id"], "7");
+    assert_eq!(alert.observed_at, Some(Timestamp::from_secs(1_772_359_200)));
+}
+
+#[test]
 fn lists_are_found_by_pointer_and_by_path() {
     let body = json!({"site": "hq", "data": {"items": [
         {"id": 1, "name": "a", "bad": true}, {"name": "b"}, {"id": 3, "name": "c", "bad": true},
