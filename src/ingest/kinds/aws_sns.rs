@@ -73,7 +73,7 @@ pub(super) fn normalize(kind: &str, payload: &Payload<'_>) -> Result<Normalized,
         .is_some_and(|value| value.eq_ignore_ascii_case("true"));
     let body = match fields::parse(payload.body) {
         Ok(body) => body,
-        Err(_) if raw => Value::String(String::from_utf8_lossy(payload.body).into_owned()),
+        Err(_) if raw => Value::String(tree::text(payload.body)?.to_owned()),
         Err(cause) => return Err(cause),
     };
     let declared = payload.header("x-amz-sns-message-type");
@@ -270,4 +270,92 @@ fn notice(key: String, title: String, severity: Severity) -> Alert {
 /// A problem whose end AWS does not tell.
 fn problem(key: String, title: String, severity: Severity) -> Alert {
     Alert { life: Life::Expires, severity, ..Alert::new(key, title) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(headers: &[(&str, &str)], body: &str) -> Result<Normalized, Error> {
+        let headers: Vec<_> =
+            headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        AwsSns.normalize(&Payload {
+            method: "POST",
+            path: "/hooks/aws",
+            query: "",
+            headers: &headers,
+            body: body.as_bytes(),
+            received_at: Timestamp::from_secs(1_800_000_000),
+        })
+    }
+
+    const RAW: &[(&str, &str)] = &[
+        ("x-amz-sns-rawdelivery", "true"),
+        ("x-amz-sns-message-type", "Notification"),
+        ("x-amz-sns-message-id", "m-1"),
+        ("x-amz-sns-topic-arn", "arn:aws:sns:eu-west-1:111122223333:ops"),
+    ];
+
+    #[test]
+    fn raw_delivery_has_its_envelope_in_the_headers() {
+        let alarm = r#"{"AlarmName":"a","AlarmArn":"arn:a","NewStateValue":"ALARM"}"#;
+        for (body, key, status) in
+            [(alarm, "arn:a", Status::Firing), ("Disk is fine", "m-1", Status::Notice)]
+        {
+            let read = check(RAW, body).expect("a message");
+            let alert = &read.alerts[0];
+            assert_eq!((alert.key.as_str(), alert.status), (key, status), "{body}");
+            assert_eq!(alert.message_id.as_deref(), Some("m-1"));
+            assert_eq!(alert.labels["topic"], "ops");
+        }
+    }
+
+    #[test]
+    fn what_is_neither_envelope_nor_service_is_refused() {
+        for body in [
+            "",
+            "Disk is full",
+            "{}",
+            "[]",
+            "7",
+            r#"{"title":"x"}"#,
+            r#"{"Type":"Notification","TopicArn":"t"}"#,
+            r#"{"Type":"Notification","TopicArn":"t","Message":5}"#,
+            r#"{"Type":"Other","TopicArn":"t","Message":"x"}"#,
+            r#"{"Type":"SubscriptionConfirmation","TopicArn":"t"}"#,
+            r#"{"Type":"Notification","TopicArn":"t","Mess"#,
+        ] {
+            assert!(check(&[], body).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn one_bad_record_does_not_lose_the_good_one() {
+        let good =
+            r#"{"Sns":{"Type":"Notification","MessageId":"m","TopicArn":"t:ops","Message":"hi"}}"#;
+        let read = check(
+            &[],
+            &format!(
+                r#"{{"Records":[{{"Sns":{{"Type":"Notification","MessageId":"x"}}}},{good}]}}"#
+            ),
+        );
+        let read = read.expect("records");
+        assert_eq!((read.alerts.len(), read.rejected.len()), (1, 1));
+        assert_eq!(read.alerts[0].index, 1);
+    }
+
+    #[test]
+    fn confirmations_are_told_apart() {
+        let confirmation = |kind: &str| {
+            format!(
+                r#"{{"Type":"{kind}","MessageId":"m","TopicArn":"arn:t","SubscribeURL":"https://x","Token":"k"}}"#
+            )
+        };
+        let read = check(&[], &confirmation("SubscriptionConfirmation")).expect("a handshake");
+        let expected =
+            Handshake::SnsSubscription { topic: "arn:t".to_owned(), url: "https://x".to_owned() };
+        assert_eq!(read.handshake, Some(expected));
+        let read = check(&[], &confirmation("UnsubscribeConfirmation")).expect("ignored");
+        assert!(read.handshake.is_none() && read.ignored.is_some());
+    }
 }
