@@ -1,6 +1,7 @@
 //! Whole files through the reader: what is accepted means what it says, what is wrong is shown as in the golden files.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use std::sync::Arc;
@@ -42,6 +43,9 @@ const fn param(name: &'static str, of: ParamType, required: bool) -> Param {
     Param { name, of, required, doc: "" }
 }
 
+/// Compiled once: many tests make a catalog.
+static TEMPLATES: LazyLock<Arc<Templates>> = LazyLock::new(|| Arc::new(Templates::builtin()));
+
 fn catalog() -> Catalog {
     const SLACK: &[Param] = &[param("url", ParamType::Url, true)];
     const PAGER: &[Param] = &[param("routing_key", ParamType::Secret, true)];
@@ -65,7 +69,7 @@ fn catalog() -> Catalog {
         build: &build,
     };
     Catalog {
-        templates: Arc::new(Templates::builtin()),
+        templates: Arc::clone(&TEMPLATES),
         sources: ["alertmanager", "aws-sns", "azure-monitor", "generic", "grafana"]
             .map(str::to_owned)
             .to_vec(),
