@@ -110,7 +110,7 @@ pub(super) fn register(registry: &mut Handlebars<'static>, json: bool) {
     }
 }
 
-const HELPERS: [(&str, bool, Compute); 13] = [
+const HELPERS: [(&str, bool, Compute); 14] = [
     ("truncate", true, |params, _| {
         Ok(clean::cut(&as_text(param(params, 0)?), as_count(params, 1)?).into_owned().into())
     }),
@@ -136,6 +136,9 @@ const HELPERS: [(&str, bool, Compute); 13] = [
         Ok((first + chars.as_str()).into())
     }),
     ("line", true, |params, _| Ok(clean::line(&as_text(param(params, 0)?)).into())),
+    ("contains", true, |params, _| {
+        Ok(as_text(param(params, 0)?).contains(&as_text(param(params, 1)?)).into())
+    }),
     ("plural", true, |params, _| {
         let one = param(params, 0)?.as_u64() == Some(1);
         Ok(as_text(param(params, if one { 1 } else { 2 })?).into())

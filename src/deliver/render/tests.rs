@@ -100,6 +100,7 @@ fn helpers() {
         ("{{label \"team\"}}{{label \"nothing\"}}", "db"),
         ("{{urlencode \"a b/c?\"}}", "a%20b%2Fc%3F"),
         ("{{line text}}", "The data volume will be full in about 4 hours. Writes stop when it is."),
+        ("{{contains \"abc\" \"b\"}}{{contains \"abc\" \"x\"}}", "truefalse"),
         ("{{plain \"a\"}}", "a"),
         ("{{join group \" \"}}", "alertname=DiskWillFill cluster=eu-1"),
     ];
