@@ -94,7 +94,7 @@ fn helpers() {
         ("{{default \"\" \"x\"}}{{default \"y\" \"x\"}}{{default missing \"z\"}}", "xyz"),
         ("{{upper \"a\"}}{{lower \"B\"}}{{capital \"source\"}}", "AbSource"),
         ("{{plural 1 \"alert\" \"alerts\"}} {{plural 2 \"alert\" \"alerts\"}}", "alert alerts"),
-        ("{{duration 7500}}", "2h 5m"),
+        ("{{period 7500}}", "2h 5m"),
         ("{{ago \"2026-03-01T13:05:00Z\"}}", "1h"),
         ("{{time \"2026-03-01T13:05:00Z\"}}", "2026-03-01 13:05 UTC"),
         ("{{label \"team\"}}{{label \"nothing\"}}", "db"),
@@ -121,6 +121,13 @@ fn every_field_is_documented() {
     let value = serde_json::to_value(&context).expect("serializes");
     let own = value.as_object().expect("object").keys();
     let members = value["members"][0].as_object().expect("object").keys();
+    let hidden: Vec<_> = value
+        .as_object()
+        .expect("object")
+        .keys()
+        .filter(|name| helpers::HELPERS.iter().any(|h| h.0 == **name))
+        .collect();
+    assert!(hidden.is_empty(), "helpers hide the fields {hidden:?}");
     let missing: Vec<_> =
         own.chain(members).filter(|name| !docs.contains(&format!("`{name}`"))).collect();
     assert!(missing.is_empty(), "docs/templates.md says nothing of {missing:?}");
