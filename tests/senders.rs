@@ -25,14 +25,14 @@ fn shown(action: &Action) -> String {
     };
     let mut out = format!("{} {}\n", request.method, request.url.expose());
     for (name, value) in &request.headers {
-        out.push_str(&format!("{name}: {}\n", value.expose()));
+        out.extend([name, ": ", value.expose(), "\n"]);
     }
     out.push('\n');
     match serde_json::from_slice::<Value>(&request.body) {
         Ok(json) => out.push_str(&serde_json::to_string_pretty(&json).expect("JSON")),
         Err(_) => {
             for (name, value) in url::form_urlencoded::parse(&request.body) {
-                out.push_str(&format!("{name} = {value}\n"));
+                out.extend([&name, " = ", &value, "\n"]);
             }
         }
     }
