@@ -7,7 +7,7 @@ mod support;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use alertbridge::deliver::render::samples::{self, Sample};
-use alertbridge::deliver::senders::{Outcome, Request, Response, Sender};
+use alertbridge::deliver::senders::{Action, Outcome, Request, Response, Sender};
 use alertbridge::domain::Timestamp;
 use serde_json::{Value, json};
 
@@ -71,7 +71,7 @@ async fn tell(
     let mut news = sample.news();
     news.plain = plain;
     let action = sender.action(&news).map_err(|error| error.to_string())?;
-    let Some(request) = support::request(action) else { return Ok(()) };
+    let Action::Http(request) = action else { return Ok(()) };
     let response = send(client, request).await;
     match sender.judge(&response, sample.now) {
         Outcome::Delivered { .. } => Ok(()),

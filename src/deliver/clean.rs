@@ -233,8 +233,11 @@ impl Markup {
 fn mrkdwn(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len());
     let mut before = ' ';
-    for c in raw.chars() {
+    let mut word = 0;
+    for (at, c) in raw.char_indices() {
         match c {
+            // Slack links bare URLs by itself; without a space it would take what follows the bar into the link.
+            '|' if raw[word..at].contains("://") => out.push_str("\u{2009}|"),
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
@@ -242,6 +245,9 @@ fn mrkdwn(raw: &str) -> String {
             '*' if before == '*' => out.push_str("\u{2060}*"),
             '(' if before == ']' => out.push_str("\u{2060}("),
             c => out.push(c),
+        }
+        if c.is_whitespace() {
+            word = at + c.len_utf8();
         }
         before = c;
     }
@@ -352,6 +358,7 @@ mod tests {
             "{slack}"
         );
         assert!(slack.contains("&amp;") && !slack.contains('`'), "{slack}");
+        assert_eq!(Markup::Mrkdwn.escape("a|b https://e.com|x"), "a|b https://e.com\u{2009}|x");
         let teams = Markup::Markdown.escape(raw);
         assert!(
             !teams.contains("{{") && teams.contains(r"\*\*b\*\*") && teams.contains(r"a\_b"),

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alertbridge::deliver::render::Templates;
-use alertbridge::deliver::senders::{
-    self, Action, ParamError, ParamValue, Params, Request, Sender,
-};
+use alertbridge::deliver::senders::{self, ParamError, ParamValue, Params, Sender};
 use alertbridge::secret::Secret;
 
 /// A `webhook` secret: base64 of 24 bytes.
@@ -99,12 +97,4 @@ pub fn every_kind(base: &str) -> Vec<(&'static str, Box<dyn Sender>)> {
             )
         })
         .collect()
-}
-
-/// The request of an action that has one.
-pub fn request(action: Action) -> Option<Request> {
-    match action {
-        Action::Http(request) => Some(request),
-        Action::Keep(_) => None,
-    }
 }

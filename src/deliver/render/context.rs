@@ -10,7 +10,7 @@ use super::facts::Facts;
 use super::words;
 use crate::deliver::clean;
 use crate::deliver::senders::News;
-use crate::domain::{Body, Labels, Member, State, Why};
+use crate::domain::{Alert, Body, Labels, Member, State, Why};
 
 /// How much of the news is shown. Senders go down [`super::super::fit::LADDER`] until it fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,7 +195,7 @@ impl Context {
             group: pairs(
                 head.values.iter().map(|(n, v)| (n.as_str(), v.as_str())),
                 12,
-                detail.value,
+                detail.value.max(20),
             ),
             firing: facts.firing,
             resolved: facts.resolved,
@@ -235,6 +235,13 @@ impl Context {
             remember: BTreeMap::new(),
         }
     }
+}
+
+/// Where a member itself is shown: its first link that is no runbook, else its first.
+fn own_link(alert: &Alert) -> Option<String> {
+    let (runbooks, others): (Vec<_>, Vec<_>) =
+        alert.links.iter().partition(|link| words::is_runbook(&link.name));
+    others.into_iter().chain(runbooks).find_map(|link| clean::link(&link.url))
 }
 
 fn acknowledged_by(state: &State) -> String {
@@ -284,7 +291,7 @@ pub(super) fn view(
         count: member.count,
         since: words::stamp(member.first_at),
         duration: words::duration(end.since(member.first_at)),
-        url: alert.links.iter().find_map(|l| clean::link(&l.url)).unwrap_or_default(),
+        url: own_link(alert).unwrap_or_default(),
     }
 }
 

@@ -149,9 +149,15 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Up to three distinct resources and the number of the others; else the service.
-    pub(super) fn affected(&self, chars: usize) -> String {
-        let chars = chars.clamp(40, 80);
+    /// Up to three distinct resources and the number of the others; else the service. Only one resource where values
+    /// are cut short, and nothing where there is no room for values at all.
+    pub(super) fn affected(&self, value: usize) -> String {
+        let chars = value.clamp(40, 80);
+        let most = match value {
+            0 => return String::new(),
+            1..60 => 1,
+            _ => 3,
+        };
         let mut names: Vec<&str> = Vec::new();
         for (_, body) in &self.snapshot.members {
             let name = body.alert.resource.as_deref().unwrap_or("").trim();
@@ -162,7 +168,8 @@ impl<'a> Facts<'a> {
         if names.is_empty() {
             return cut_line(self.common(|a| a.service.as_deref()), chars, "");
         }
-        let shown: Vec<_> = names.iter().take(3).map(|name| cut_line(name, chars, "-")).collect();
+        let shown: Vec<_> =
+            names.iter().take(most).map(|name| cut_line(name, chars, "-")).collect();
         let unseen = usize::try_from(self.firing)
             .unwrap_or(usize::MAX)
             .saturating_sub(self.snapshot.members.len());
@@ -200,12 +207,17 @@ impl<'a> Facts<'a> {
 
     /// Distinct safe links: runbooks first, then in the order of the members.
     pub(super) fn links(&self, count: usize) -> Vec<Linked> {
+        let several = self.snapshot.members.len() > 1;
         let mut links: Vec<Linked> = Vec::new();
         let all = self.snapshot.members.iter().flat_map(|(_, body)| &body.alert.links);
         for given in all.take(LINKS_LOOKED_AT) {
             let Some(url) = clean::link(&given.url) else { continue };
-            if links.iter().all(|known| known.url != url) {
-                links.push(Linked { name: cut_line(&given.name, 40, "link"), url });
+            let name = cut_line(&given.name, 40, "link");
+            // Each member of a group has its own source or dashboard: that of the worst stands for all, the others are
+            // at the members.
+            let known = |link: &Linked| link.url == url || (several && link.name == name);
+            if !links.iter().any(known) {
+                links.push(Linked { name, url });
             }
         }
         links.sort_by_key(|link| !words::is_runbook(&link.name));

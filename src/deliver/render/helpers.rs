@@ -12,7 +12,7 @@ use crate::deliver::clean;
 use crate::domain::Timestamp;
 
 /// A helper that computes a value from its parameters and the root of the context.
-type Compute = fn(&[&Value], &Value) -> Result<Value, String>;
+pub(super) type Compute = fn(&[&Value], &Value) -> Result<Value, String>;
 
 struct ValueHelper {
     name: &'static str,
@@ -110,7 +110,7 @@ pub(super) fn register(registry: &mut Handlebars<'static>, json: bool) {
     }
 }
 
-const HELPERS: [(&str, bool, Compute); 13] = [
+pub(super) const HELPERS: [(&str, bool, Compute); 14] = [
     ("truncate", true, |params, _| {
         Ok(clean::cut(&as_text(param(params, 0)?), as_count(params, 1)?).into_owned().into())
     }),
@@ -136,11 +136,14 @@ const HELPERS: [(&str, bool, Compute); 13] = [
         Ok((first + chars.as_str()).into())
     }),
     ("line", true, |params, _| Ok(clean::line(&as_text(param(params, 0)?)).into())),
+    ("contains", true, |params, _| {
+        Ok(as_text(param(params, 0)?).contains(&as_text(param(params, 1)?)).into())
+    }),
     ("plural", true, |params, _| {
         let one = param(params, 0)?.as_u64() == Some(1);
         Ok(as_text(param(params, if one { 1 } else { 2 })?).into())
     }),
-    ("duration", true, |params, _| {
+    ("period", true, |params, _| {
         let seconds = param(params, 0)?.as_u64().ok_or("the parameter is no number of seconds")?;
         Ok(words::duration(std::time::Duration::from_secs(seconds)).into())
     }),

@@ -28,18 +28,19 @@ const SEGMENTS_MAX: i64 = 10;
 const BODY_CHARS_MAX: usize = 1_600;
 
 /// From a few lines to the shortest that still says what is wrong.
-const LADDER: [Detail; 7] = [
-    short(300, 60, 1),
-    short(140, 60, 1),
-    short(110, 40, 1),
-    short(90, 40, 1),
-    short(70, 40, 1),
-    short(55, 40, 1),
-    short(40, 40, 1),
+const LADDER: [Detail; 8] = [
+    short(300, 60),
+    short(140, 40),
+    short(110, 0),
+    short(90, 0),
+    short(70, 0),
+    short(55, 0),
+    short(40, 0),
+    short(25, 0),
 ];
 
-const fn short(title: usize, value: usize, links: usize) -> Detail {
-    Detail { title, text: 0, annotations: 0, labels: 0, value, members: 0, differing: 0, links }
+const fn short(title: usize, value: usize) -> Detail {
+    Detail { title, text: 0, annotations: 0, labels: 0, value, members: 0, differing: 0, links: 1 }
 }
 
 const PARAMS: &[Param] = &[
