@@ -2,6 +2,7 @@
 
 mod explain;
 mod serve;
+mod store;
 
 use std::process::ExitCode;
 
@@ -21,6 +22,7 @@ struct Cli {
 enum Command {
     Explain(explain::Args),
     Serve(serve::Args),
+    Store(store::Args),
 }
 
 /// Runs the command that the arguments name.
@@ -30,6 +32,7 @@ pub fn main() -> ExitCode {
         None => serve::run(&cli.serve),
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Serve(args)) => serve::run(&args),
+        Some(Command::Store(args)) => store::run(&args),
     };
     match done {
         Ok(code) => code,
