@@ -89,7 +89,8 @@ fn expiry(alert: &Alert, policy: &Policy, now: Timestamp) -> Option<(Timestamp, 
     }
 }
 
-/// What hearing the same again does to a firing member, if it is the same and need not be written. This is the part of
+/// What hearing the same again does to a firing member, if it is the same and need not be written: when it was
+/// said and by which message must survive a crash, how often need not. This is the part of
 /// [`crate::domain::step`] that changes counters alone.
 pub(super) fn repeat(hot: &Hot, seen: &Observation, now: Timestamp) -> Option<(Reason, Hot)> {
     let message = seen.message.unwrap_or(0);
@@ -97,12 +98,14 @@ pub(super) fn repeat(hot: &Hot, seen: &Observation, now: Timestamp) -> Option<(R
     if !same || (message != 0 && message != hot.message) {
         return None;
     }
-    let mut hot = hot.clone();
     let redelivered = message != 0;
-    if !redelivered
-        && matches!((hot.observed_at, seen.observed_at), (Some(known), Some(told)) if told < known)
-    {
-        return Some((Reason::Stale, hot));
+    let times = (hot.observed_at, seen.observed_at);
+    let mut hot = hot.clone();
+    match times {
+        _ if redelivered => {}
+        (Some(known), Some(told)) if told < known => return Some((Reason::Stale, hot)),
+        (known, Some(told)) if known != Some(told) => return None,
+        _ => {}
     }
     hot.unwritten = hot.unwritten.saturating_add(1);
     hot.last_at = now;
@@ -114,9 +117,6 @@ pub(super) fn repeat(hot: &Hot, seen: &Observation, now: Timestamp) -> Option<(R
             return None;
         }
     }
-    let repeated = seen.observed_at.is_some() && hot.observed_at == seen.observed_at;
-    if !redelivered {
-        hot.observed_at = seen.observed_at.or(hot.observed_at);
-    }
-    Some((if redelivered || repeated { Reason::Duplicate } else { Reason::Repeated }, hot))
+    let repeated = redelivered || times.1.is_some();
+    Some((if repeated { Reason::Duplicate } else { Reason::Repeated }, hot))
 }

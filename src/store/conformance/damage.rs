@@ -95,11 +95,13 @@ fn spoiled(key: &[u8], value: Option<Vec<u8>>) -> MemKv {
     kv
 }
 
+/// What is wrong, where, what stands there instead, and whether it is too new rather than damaged.
+type Case<'a> = (&'a str, &'a [u8], Option<Vec<u8>>, bool);
+
 #[test]
 fn foreign_and_damaged_data_is_refused_and_left_alone() {
     let newer = || Some(vec![record::FORMAT + 1, 1, 2]);
     let head = record::head_key(1);
-    type Case<'a> = (&'a str, &'a [u8], Option<Vec<u8>>, bool);
     let cases: [Case; 6] = [
         ("newer store", record::META_FORMAT, newer(), true),
         ("newer head", &head, newer(), true),
