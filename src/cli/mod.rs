@@ -5,6 +5,7 @@ mod explain;
 mod explain_text;
 mod serve;
 mod setup;
+mod store;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,7 @@ enum Command {
     Check(check::Args),
     Explain(explain::Args),
     Serve(serve::Args),
+    Store(store::Args),
 }
 
 /// Runs the command that the arguments name.
@@ -35,6 +37,7 @@ pub fn main() -> ExitCode {
         Some(Command::Check(args)) => check::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Serve(args)) => serve::run(&args),
+        Some(Command::Store(args)) => store::run(&args),
     };
     match done {
         Ok(code) => code,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::*;
 use crate::domain::{Fingerprint, Life, Policy, Severity, State, Status, ToldState, Traits};
 
+mod damage;
 mod flow;
 mod intake;
 mod keep;

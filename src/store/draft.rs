@@ -21,7 +21,7 @@ struct Origin {
     stored_expiry: Option<Timestamp>,
     body: u64,
     messages: Vec<u64>,
-    message_unwritten: bool,
+    observed_at: Option<Timestamp>,
     dirty: bool,
     touched: bool,
     /// Hashes of bodies and the alerts that have them.
@@ -85,7 +85,7 @@ impl Draft {
                 stored_expiry: (hot.stored_expiry != Timestamp::MAX).then_some(hot.stored_expiry),
                 body: member.body,
                 messages: member.messages.clone(),
-                message_unwritten: hot.message_unwritten,
+                observed_at: member.observed_at,
                 ..Origin::default()
             },
         };
@@ -182,9 +182,10 @@ impl Draft {
         now: Timestamp,
     ) {
         let number = self.head.number;
-        let news = member.messages != origin.messages;
+        // When it was said and by which message tells late news and redeliveries: that must survive a crash.
+        let news = member.messages != origin.messages || member.observed_at != origin.observed_at;
         let write = origin.dirty
-            || (news && origin.message_unwritten)
+            || news
             || expiry_worn(origin.stored_expiry, member.expires_at, member.timeout_secs, now);
         let mut hot = Hot::of(number, member);
         if write {
@@ -192,7 +193,6 @@ impl Draft {
         } else {
             hot.stored_expiry = origin.stored_expiry.unwrap_or(Timestamp::MAX);
             hot.unwritten = member.count.saturating_sub(origin.durable_count);
-            hot.message_unwritten = news || origin.message_unwritten;
         }
         match origin.slot {
             Some(slot) => core.index.update(slot, hot),

@@ -15,8 +15,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::core::Core;
 use super::disk::SledKv;
-use super::intake::{self, Marks};
+use super::intake;
 use super::kv::{Kv, MemKv};
+use super::observe::Marks;
 use super::{
     AlertOutcome, Answer, Bell, Claim, Error, Intake, Ledger, Settlement, Started, Store, flow,
     open, staged,
@@ -191,10 +192,10 @@ fn work(core: &mut Core, waiting: &mut mpsc::Receiver<Job>) -> Result<(), Error>
             }
             return Err(staged::backend("commit", error));
         }
+        core.ring();
         for reply in replies {
             reply(Ok(()));
         }
-        core.ring();
     }
     Ok(())
 }

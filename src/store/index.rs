@@ -31,8 +31,6 @@ pub(super) struct Hot {
     next: u32,
     pub severity: Severity,
     pub firing: bool,
-    /// Whether `message` is not on disk yet.
-    pub message_unwritten: bool,
     linked: bool,
 }
 
@@ -54,7 +52,6 @@ impl Hot {
             next: NONE,
             severity: member.severity,
             firing: member.firing,
-            message_unwritten: false,
             linked: true,
         }
     }
@@ -63,16 +60,9 @@ impl Hot {
     pub(super) fn complete(&self, member: &mut Member) {
         member.count = member.count.saturating_add(self.unwritten);
         member.last_at = self.last_at;
-        member.observed_at = self.observed_at;
         member.timeout_secs = self.timeout_secs;
         if self.firing {
             member.expires_at = (self.expires_at != Timestamp::MAX).then_some(self.expires_at);
-        }
-        if self.message_unwritten && !member.messages.contains(&self.message) {
-            if member.messages.len() >= crate::limits::MESSAGE_IDS_MAX {
-                member.messages.remove(0);
-            }
-            member.messages.push(self.message);
         }
     }
 }
@@ -338,7 +328,6 @@ mod tests {
             next: NONE,
             severity: Severity::Unknown,
             firing: true,
-            message_unwritten: false,
             linked: true,
         }
     }

@@ -13,6 +13,7 @@ mod index;
 mod intake;
 mod kv;
 mod lanes;
+mod observe;
 mod open;
 mod reads;
 mod record;
@@ -31,6 +32,7 @@ pub use embedded::{Embedded, Fatal, SledOptions};
 pub use error::Error;
 pub use kv::{Kv, KvError, MemKv, Pair, Size, Span, Writes};
 use serde::{Deserialize, Serialize};
+pub use transfer::export;
 pub use verify::verify;
 
 use crate::domain::{

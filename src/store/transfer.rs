@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::core::Core;
 use super::embedded::Embedded;
-use super::kv::{Pair, Span};
+use super::kv::{Kv, Pair, Span};
 use super::record;
+use super::staged::Staged;
 use super::{Answer, Error, Retention, Upkeep, open, upkeep, verify};
 use crate::domain::{Fingerprinter, Timestamp};
 use crate::limits::UPKEEP_PAGE_MAX;
@@ -70,18 +71,18 @@ enum Place {
 }
 
 /// The next piece of an export.
-fn page(core: &Core, place: &Place) -> Result<(Vec<Pair>, Place), Error> {
+fn page(staged: &Staged, place: &Place) -> Result<(Vec<Pair>, Place), Error> {
     match place {
         Place::Incidents(from) => {
             let span = Span::new(record::head_key(*from), record::head_key(u64::MAX));
-            let Some((key, value)) = core.staged.scan(&span, 1)?.pop() else {
+            let Some((key, value)) = staged.scan(&span, 1)?.pop() else {
                 return Ok((Vec::new(), Place::Others(vec![record::HISTORY])));
             };
             let number = record::number_in(&key).unwrap_or(u64::MAX - 1);
             let mut pairs = vec![(key, value)];
             for prefix in [record::MEMBER, record::BODY, record::ATTEMPT] {
                 let span = Span::prefix(&record::of_incident(prefix, number));
-                pairs.extend(core.staged.scan(&span, usize::MAX)?);
+                pairs.extend(staged.scan(&span, usize::MAX)?);
             }
             Ok((pairs, Place::Incidents(number + 1)))
         }
@@ -89,7 +90,7 @@ fn page(core: &Core, place: &Place) -> Result<(Vec<Pair>, Place), Error> {
             let mut from = after.clone();
             from.push(0);
             let incidents = [record::HEAD, record::MEMBER, record::BODY, record::ATTEMPT];
-            let pairs = core.staged.scan(&Span::new(from, vec![u8::MAX]), UPKEEP_PAGE_MAX)?;
+            let pairs = staged.scan(&Span::new(from, vec![u8::MAX]), UPKEEP_PAGE_MAX)?;
             let next = match pairs.last() {
                 Some((last, _)) if pairs.len() == UPKEEP_PAGE_MAX => Place::Others(last.clone()),
                 _ => Place::End,
@@ -103,6 +104,29 @@ fn page(core: &Core, place: &Place) -> Result<(Vec<Pair>, Place), Error> {
 
 fn line(line: &Line) -> String {
     serde_json::to_string(line).expect("strings and numbers always have a JSON form")
+}
+
+fn record_line((key, value): &Pair, sum: &mut Sum) -> String {
+    let sum = sum.add(key, value);
+    let (name, key) = (record::show(key), STANDARD.encode(key));
+    line(&Line::Record { name, key, value: STANDARD.encode(value), sum })
+}
+
+/// Every record of `kv` as a line of JSON with a checksum, also where a store would not open. Writes nothing.
+pub fn export(kv: Box<dyn Kv>, sink: &mut dyn FnMut(String)) -> Result<u64, Error> {
+    let staged = Staged::new(kv, "store".into());
+    sink(line(&Line::Begin { layout: LAYOUT, format: record::FORMAT }));
+    let (mut place, mut sum, mut records) = (Place::Incidents(0), Sum::default(), 0);
+    while !matches!(place, Place::End) {
+        let (pairs, next) = page(&staged, &place)?;
+        place = next;
+        records += pairs.len() as u64;
+        for pair in &pairs {
+            sink(record_line(pair, &mut sum));
+        }
+    }
+    sink(line(&Line::End { records, sum: sum.0 }));
+    Ok(records)
 }
 
 /// Reads export lines one by one.
@@ -201,13 +225,11 @@ impl Upkeep for Embedded {
             sink(line(&Line::Begin { layout: LAYOUT, format: record::FORMAT }));
             let (mut place, mut sum, mut records) = (Place::Incidents(0), Sum::default(), 0);
             while !matches!(place, Place::End) {
-                let (pairs, next) = self.call(move |core| page(core, &place)).await?;
+                let (pairs, next) = self.call(move |core| page(&core.staged, &place)).await?;
                 place = next;
-                for (key, value) in pairs {
-                    let sum = sum.add(&key, &value);
-                    let (name, key) = (record::show(&key), STANDARD.encode(&key));
-                    sink(line(&Line::Record { name, key, value: STANDARD.encode(value), sum }));
-                    records += 1;
+                records += pairs.len() as u64;
+                for pair in &pairs {
+                    sink(record_line(pair, &mut sum));
                 }
             }
             sink(line(&Line::End { records, sum: sum.0 }));

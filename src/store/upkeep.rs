@@ -89,8 +89,7 @@ fn prune_incidents(
         match head.state {
             State::Resolved { at } => {
                 if now.since(at) >= age && !is_busy(core, &head) {
-                    remove(core, &head, left)?;
-                    if *left == 0 {
+                    if !remove(core, &head, left)? {
                         return Ok(());
                     }
                 } else if open::is_over(core, &head, now) {
@@ -115,22 +114,30 @@ fn is_busy(core: &Core, head: &Head) -> bool {
     })
 }
 
-/// Removes a resolved incident with all that belongs to it; the head goes last, perhaps in a later call.
-fn remove(core: &mut Core, head: &Head, left: &mut usize) -> Result<(), Error> {
+/// Removes a resolved incident with all that belongs to it; the head goes last. `false`: it takes
+/// another call.
+fn remove(core: &mut Core, head: &Head, left: &mut usize) -> Result<bool, Error> {
     forget_members(core, head)?;
-    for prefix in [record::ATTEMPT, record::BODY, record::MEMBER] {
+    // A member goes together with its body: a call that ends in between leaves an incident that can still be read.
+    for (prefix, with) in [(record::ATTEMPT, None), (record::MEMBER, Some(record::BODY))] {
         let span = Span::prefix(&record::of_incident(prefix, head.number));
-        let mut more = true;
-        while more && *left > 0 {
-            let page = core.staged.scan(&span, (*left).min(UPKEEP_PAGE_MAX))?;
-            more = !page.is_empty();
-            for (key, _) in page {
-                core.staged.delete(key);
-                *left -= 1;
+        let each = 1 + usize::from(with.is_some());
+        loop {
+            let page = core.staged.scan(&span, (*left / each).min(UPKEEP_PAGE_MAX))?;
+            if page.is_empty() {
+                break;
+            }
+            for (mut key, _) in page {
+                core.staged.delete(key.clone());
+                if let Some(with) = with {
+                    key[0] = with;
+                    core.staged.delete(key);
+                }
+                *left -= each;
             }
         }
-        if *left == 0 {
-            return Ok(());
+        if *left < 2 {
+            return Ok(false);
         }
     }
     core.staged.delete(record::head_key(head.number));
@@ -144,7 +151,7 @@ fn remove(core: &mut Core, head: &Head, left: &mut usize) -> Result<(), Error> {
         core.lanes.forget(head.number, &told.receiver);
     }
     core.index.stand(head.number, None);
-    Ok(())
+    Ok(true)
 }
 
 /// Takes the members of an incident that is over out of memory.

@@ -20,3 +20,245 @@ fn told_once_and_closed() {
         assert_eq!(world.deliver("pager").await, []);
     });
 }
+
+#[test]
+fn expiry_waits_for_senders_after_a_restart() {
+    check(|mut world| async move {
+        let hour = Duration::from_hours(1);
+        let alert = || Alert {
+            life: Life::Expires,
+            expires_after: Some(hour),
+            ..firing("disk", Severity::Error)
+        };
+        world.send(alert(), &["own"]).await;
+        world.later(3000);
+        // Heard again: the later expiry is known at once, and on disk when the stored one is half gone.
+        assert_eq!(world.send(alert(), &["own"]).await.reason, Reason::Repeated);
+        world.later(1200);
+        world.wake().await;
+        assert!(!world.head(1).await.state.is_resolved());
+        world.later(3 * 3600);
+        world.reopen();
+        world.wake().await;
+        assert!(!world.head(1).await.state.is_resolved(), "nobody could reach us meanwhile");
+        world.later(3601);
+        world.wake().await;
+        assert!(world.head(1).await.state.is_resolved());
+        let history = world.store().history(1).await.expect("history");
+        let reasons: Vec<_> = history.into_iter().map(|(_, reason)| reason).collect();
+        assert_eq!(reasons, [Reason::Opened, Reason::Expired]);
+    });
+}
+
+#[test]
+fn a_lease_lapses_and_work_is_done_once() {
+    check(|mut world| async move {
+        world.send(firing("db", Severity::Error), &["own"]).await;
+        let first = world.claim("chat").await.remove(0);
+        assert_eq!(world.claim("chat").await, []);
+        let next = world.wake().await;
+        assert_eq!(next, Some(world.now.plus(Duration::from_secs(30))));
+        world.later(31);
+        world.ear.take();
+        world.wake().await;
+        assert_eq!(world.ear.take(), ["chat"]);
+        let second = world.claim("chat").await.remove(0);
+        assert_ne!(first.epoch, second.epoch);
+        assert_eq!(world.store().start(first.clone(), world.now).await.expect("start"), None);
+        let started = world.store().start(second, world.now).await.expect("start").expect("wanted");
+        // An attempt under way keeps its place when the lease is over.
+        world.later(60);
+        world.wake().await;
+        assert_eq!(world.claim("chat").await, []);
+        let stale = Started { claim: first, ..started.clone() };
+        let done = world.settlement(&stale, Settled::Refused);
+        assert_eq!(world.store().settle(done).await.expect("settle"), Reason::Duplicate);
+        let done = world.settlement(&started, Settled::Delivered { remember: None });
+        assert_eq!(world.store().settle(done).await.expect("settle"), Reason::Delivered);
+        assert_eq!(world.head(1).await.told("chat").expect("row").state, ToldState::Open);
+    });
+}
+
+#[test]
+fn released_work_is_ready_again() {
+    check(|world| async move {
+        world.send(firing("db", Severity::Error), &["own"]).await;
+        let claims = world.claim("chat").await;
+        world.store().release(claims).await.expect("release");
+        assert_eq!(world.deliver("chat").await, [(1, Why::Open)]);
+    });
+}
+
+#[test]
+fn what_may_have_been_told_is_told_again_or_closed() {
+    check(|mut world| async move {
+        world.send(firing("db", Severity::Error), &["own"]).await;
+        for receiver in ["chat", "pager"] {
+            let claim = world.claim(receiver).await.remove(0);
+            world.store().start(claim, world.now).await.expect("start").expect("wanted");
+        }
+        world.reopen();
+        assert!(world.head(1).await.told("chat").expect("row").maybe.is_some());
+        assert_eq!(world.deliver("chat").await, [(1, Why::Open)], "while open it is told again");
+        world.send(resolved("db"), &[]).await;
+        assert_eq!(
+            world.deliver("pager").await,
+            [(1, Why::Resolved)],
+            "it may know, so it is closed"
+        );
+    });
+}
+
+#[test]
+fn failures_wait_and_come_back() {
+    check(|mut world| async move {
+        world.send(firing("db", Severity::Error), &["own"]).await;
+        let claim = world.claim("chat").await.remove(0);
+        let started = world.store().start(claim, world.now).await.expect("start").expect("wanted");
+        let after = Some(Duration::from_secs(90));
+        let failed = world.settlement(&started, Settled::Failed { after, maybe: false });
+        assert_eq!(world.store().settle(failed).await.expect("settle"), Reason::Retrying);
+        assert_eq!(world.deliver("chat").await, []);
+        assert_eq!(lane(&world, "chat").await.failing, 1);
+        world.reopen();
+        assert_eq!(lane(&world, "chat").await.failing, 1);
+        world.later(91);
+        world.wake().await;
+        assert_eq!(world.deliver("chat").await, [(1, Why::Open)]);
+        assert_eq!(lane(&world, "chat").await.failing, 0);
+        assert_eq!(world.record(1).await.attempts.len(), 1, "the latest attempt of each receiver");
+    });
+}
+
+async fn lane(world: &World, receiver: &str) -> LaneCounts {
+    let counts = world.store().counts().await.expect("counts");
+    counts.lanes.into_iter().find(|lane| lane.receiver == receiver).expect("known")
+}
+
+#[test]
+fn a_held_attempt_leaves_no_trace() {
+    check(|world| async move {
+        world.send(firing("db", Severity::Error), &["own"]).await;
+        let claim = world.claim("chat").await.remove(0);
+        let started = world.store().start(claim, world.now).await.expect("start").expect("wanted");
+        let held = world.settlement(&started, Settled::Held);
+        assert_eq!(world.store().settle(held).await.expect("settle"), Reason::Waiting);
+        let record = world.record(1).await;
+        assert_eq!(
+            (record.head.told("chat").expect("row").maybe, record.attempts.len()),
+            (None, 0)
+        );
+        assert_eq!(world.deliver("chat").await, [(1, Why::Open)]);
+    });
+}
+
+#[test]
+fn given_up_news_is_armed_by_more() {
+    check(|mut world| async move {
+        world.send(firing("db", Severity::Error), &["own"]).await;
+        world.deliver("chat").await;
+        world.send(resolved("db"), &[]).await;
+        let claim = world.claim("chat").await.remove(0);
+        let started = world.store().start(claim, world.now).await.expect("start").expect("wanted");
+        let refused = world.settlement(&started, Settled::Refused);
+        assert_eq!(world.store().settle(refused).await.expect("settle"), Reason::GaveUp);
+        assert_eq!(lane(&world, "chat").await.dead, 1);
+        world.reopen();
+        assert_eq!(world.deliver("chat").await, []);
+        assert_eq!(lane(&world, "chat").await.dead, 1);
+        world.later(120);
+        world.send(firing("db", Severity::Error), &["own"]).await;
+        world.later(60);
+        world.wake().await;
+        assert_eq!(world.deliver("chat").await, [(1, Why::Reopened)]);
+        assert_eq!(lane(&world, "chat").await.dead, 0);
+    });
+}
+
+#[test]
+fn receivers_that_are_gone_are_closed() {
+    check(|mut world| async move {
+        world.send(firing("db", Severity::Error), &["own"]).await;
+        world.send(firing("web", Severity::Error), &["own"]).await;
+        world.deliver("chat").await;
+        let mut rules = rules();
+        rules.traits.remove("chat");
+        world.rules = Arc::new(rules);
+        let gone = world.store().adopt(world.rules.clone(), world.now).await.expect("adopt");
+        assert_eq!(gone, [("chat".to_owned(), 2)]);
+        world.later(300);
+        world.send(firing("db", Severity::Critical), &["own"]).await;
+        assert_eq!(world.deliver("chat").await, [], "it hears of the end only");
+        world.send(resolved("db"), &[]).await;
+        assert_eq!(world.deliver("chat").await, [(1, Why::Resolved)]);
+        let gone = world.store().adopt(world.rules.clone(), world.now).await.expect("adopt");
+        assert_eq!(gone, [("chat".to_owned(), 1)]);
+    });
+}
+
+#[test]
+fn changes_wait_for_their_flush() {
+    check(|mut world| async move {
+        world.send(firing("db", Severity::Error), &["team"]).await;
+        world.deliver("chat").await;
+        world.later(10);
+        world.send(firing("web", Severity::Error), &["team"]).await;
+        assert_eq!(world.deliver("chat").await, []);
+        let next = world.wake().await.expect("a flush is due");
+        assert_eq!(next, world.now.plus(Duration::from_secs(50)));
+        world.later(50);
+        world.reopen();
+        world.wake().await;
+        assert_eq!(world.deliver("chat").await, [(1, Why::Joined)]);
+        world.later(4 * 3600);
+        world.wake().await;
+        assert_eq!(world.deliver("chat").await, [(1, Why::Repeat)]);
+    });
+}
+
+#[test]
+fn overdue_repeats_are_spread_over_a_restart() {
+    check(|mut world| async move {
+        for n in 0..50 {
+            world.send(firing(&format!("db{n}"), Severity::Error), &["own"]).await;
+        }
+        world.deliver("chat").await;
+        world.later(5 * 3600);
+        world.send(firing("new", Severity::Error), &["own"]).await;
+        world.reopen();
+        world.wake().await;
+        let said = world.deliver("chat").await;
+        assert!(said.contains(&(51, Why::Open)), "first notices go at once");
+        assert!(said.len() < 10, "{said:?}");
+        world.later(600);
+        world.wake().await;
+        assert_eq!(said.len() + world.deliver("chat").await.len(), 51);
+    });
+}
+
+#[test]
+fn work_is_taken_by_urgency() {
+    check(|world| async move {
+        world.send(firing("a", Severity::Info), &["own"]).await;
+        world.send(firing("b", Severity::Critical), &["own"]).await;
+        world.send(firing("c", Severity::Error), &["own"]).await;
+        let numbers: Vec<_> = world.claim("chat").await.iter().map(|claim| claim.number).collect();
+        assert_eq!(numbers, [2, 3, 1]);
+    });
+}
+
+#[test]
+fn inbox_keeps_texts_in_the_same_commit() {
+    check(|mut world| async move {
+        world.send(firing("db", Severity::Error), &["own"]).await;
+        let claim = world.claim("chat").await.remove(0);
+        let started = world.store().start(claim, world.now).await.expect("start").expect("wanted");
+        let mut done = world.settlement(&started, Settled::Delivered { remember: None });
+        done.keep = Some("é".repeat(20_000));
+        world.store().settle(done).await.expect("settle");
+        world.reopen();
+        let kept = world.store().inbox(10).await.expect("inbox");
+        assert_eq!((kept.len(), kept[0].number, kept[0].why), (1, 1, Why::Open));
+        assert!(kept[0].text.len() < crate::limits::RECORD_BYTES_MAX);
+    });
+}
