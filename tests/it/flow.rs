@@ -18,14 +18,17 @@ async fn an_alert_is_told_and_so_is_its_end() {
     assert_eq!(status, 200);
     assert_eq!(world.receiver.wait(2).await.len(), 2);
 
-    let whole = world
-        .until("/api/v1/incidents/1", |whole| whole["told"][0]["state"] == "resolved")
-        .await;
+    let whole =
+        world.until("/api/v1/incidents/1", |whole| whole["told"][0]["state"] == "resolved").await;
     assert_eq!(whole["incident"]["state"], "resolved");
     assert_eq!(whole["members"][0]["alertname"], "disk");
     assert_eq!(whole["told"][0]["verdict"]["reason"], "up_to_date");
-    let reasons: Vec<&str> =
-        whole["history"].as_array().expect("a list").iter().filter_map(|it| it["reason"].as_str()).collect();
+    let reasons: Vec<&str> = whole["history"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|it| it["reason"].as_str())
+        .collect();
     assert!(reasons.starts_with(&["opened", "delivered", "resolved"]), "{reasons:?}");
     let (_, open) = world.get("/api/v1/incidents?open=true").await;
     assert_eq!(open["incidents"], json!([]));
@@ -86,16 +89,4 @@ async fn a_huge_payload_is_split_and_answered_after_the_last_part() {
     let (_, list) = world.get("/api/v1/incidents").await;
     assert_eq!(list["incidents"][0]["firing"], 2_500);
     assert!((world.metric("alertbridge_commit_seconds_count").await - 3.0).abs() < f64::EPSILON);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn without_any_configuration_the_inbox_keeps_it() {
-    let world = World::with(Wish { file: true, ..Wish::default() }).await;
-    std::fs::remove_file(world.folder.path().join("routes.toml")).expect("there");
-    let alert = json!({"title": "Disk of db-1 is full", "severity": "critical", "host": "db-1"});
-    let (status, answer) = world.post("/hooks/generic", &alert).await;
-    // The file is there but empty: built-in sources, everything to the inbox.
-    assert_eq!(status, 200, "{answer}");
-    let inbox = world.until("/api/v1/inbox", |kept| kept["inbox"][0]["incident"] == 1).await;
-    assert!(inbox["inbox"][0]["text"].as_str().expect("text").contains("Disk of db-1 is full"));
 }

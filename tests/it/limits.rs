@@ -36,8 +36,14 @@ async fn compressed_bodies_are_read_within_bounds() {
     let world = World::start().await;
     let body = payload(&[one("disk", "firing")]).to_string();
     assert_eq!(encoded(&world, "gzip", gzip(body.as_bytes())).await, (200, String::new()));
-    assert_eq!(encoded(&world, "br", body.clone().into_bytes()).await, (415, "encoding_unknown".into()));
-    assert_eq!(encoded(&world, "gzip", body.into_bytes()).await, (400, "body_not_inflatable".into()));
+    assert_eq!(
+        encoded(&world, "br", body.clone().into_bytes()).await,
+        (415, "encoding_unknown".into())
+    );
+    assert_eq!(
+        encoded(&world, "gzip", body.into_bytes()).await,
+        (400, "body_not_inflatable".into())
+    );
 
     // 1 MiB that inflates to 1 GiB.
     let member = gzip(&vec![0; 16 << 20]);
@@ -60,7 +66,8 @@ async fn large_bodies_are_refused() {
     // A client that says nothing of the size finds the same limit.
     let mut stream = TcpStream::connect(world.app.address).await.expect("listening");
     let chunk = format!("100\r\n{}\r\n", "x".repeat(256)).repeat(5);
-    let request = format!("POST /hooks/am HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n{chunk}");
+    let request =
+        format!("POST /hooks/am HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n{chunk}");
     stream.write_all(request.as_bytes()).await.expect("written");
     let mut answer = [0; 12];
     soon("an answer", stream.read_exact(&mut answer)).await.expect("an answer");
@@ -89,8 +96,9 @@ async fn a_connection_survives_a_refusal() {
     let mut stream = TcpStream::connect(world.app.address).await.expect("listening");
     for (query, status) in [("", "401"), ("?auth=sesame-open", "200")] {
         let length = body.len();
-        let request =
-            format!("POST /hooks/am{query} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}");
+        let request = format!(
+            "POST /hooks/am{query} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
         if stream.write_all(request.as_bytes()).await.is_err() {
             stream = TcpStream::connect(world.app.address).await.expect("listening");
             stream.write_all(request.as_bytes()).await.expect("written");
@@ -146,7 +154,8 @@ busy = { status = 429, body = "later" }
     let refused = request.send().await.expect("an answer");
     // Alertmanager retries server errors only.
     assert_eq!(refused.status().as_u16(), 503);
-    let wait: u64 = refused.headers()["retry-after"].to_str().expect("text").parse().expect("seconds");
+    let wait: u64 =
+        refused.headers()["retry-after"].to_str().expect("text").parse().expect("seconds");
     assert!((1..=101).contains(&wait), "{wait}");
     let refused: serde_json::Value =
         serde_json::from_str(&refused.text().await.expect("a body")).expect("JSON");

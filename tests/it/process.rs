@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 
 use assert_cmd::cargo::CommandCargoExt as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::world::{ROUTES, Receiver, one, payload, soon};
 
@@ -28,7 +28,8 @@ impl Process {
         let log = BufReader::new(child.stderr.take().expect("piped"));
         let mut process = Self { child, log, url: String::new() };
         let line = process.line("listening on ");
-        process.url = line.split("listening on ").nth(1).expect("an address").trim().to_owned();
+        let url = line.split("listening on ").nth(1).expect("an address").trim();
+        url.clone_into(&mut process.url);
         process
     }
 
@@ -101,9 +102,14 @@ async fn a_termination_finishes_what_is_in_flight() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hangup_reloads() {
+async fn it_works_without_any_configuration_and_a_hangup_reads_a_new_one() {
     let folder = tempfile::tempdir().expect("a directory");
     let mut process = Process::start(folder.path());
+    let alert = json!({"title": "Disk of db-1 is full", "severity": "critical", "host": "db-1"});
+    assert_eq!(post(&format!("{}/hooks/generic", process.url), alert).await, 200);
+    let line = process.line("receiver=\"inbox\"");
+    assert!(line.contains("Disk of db-1 is full"), "{line}");
+
     let routes = ROUTES.replace("{receiver}", "http://127.0.0.1:9/");
     std::fs::write(folder.path().join("routes.toml"), &routes).expect("writable");
     process.signal("-HUP");

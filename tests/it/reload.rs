@@ -38,7 +38,13 @@ async fn a_receiver_that_is_gone_hears_of_the_end() {
     world.receiver.wait(1).await;
     world.until("/api/v1/incidents/1", |whole| whole["told"][0]["state"] == "open").await;
 
-    let (status, answer) = write(&world, &ROUTES.replace("[\"hook\"]", "[\"inbox\"]").replace("[receivers.hook]", "[receivers.other]")).await;
+    let (status, answer) = write(
+        &world,
+        &ROUTES
+            .replace("[\"hook\"]", "[\"inbox\"]")
+            .replace("[receivers.hook]", "[receivers.other]"),
+    )
+    .await;
     assert_eq!(status, 200, "{answer}");
     assert_eq!(answer["draining"], json!([{"receiver": "hook", "open": 1}]));
     world.post("/hooks/am", &payload(&[one("load", "firing")])).await;

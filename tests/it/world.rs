@@ -19,10 +19,9 @@ pub const SOON: Duration = Duration::from_secs(20);
 
 /// Waits for `future`, but not for ever.
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(SOON, future).await {
-        Ok(done) => done,
-        Err(_) => panic!("{what}: not within {} seconds", SOON.as_secs()),
-    }
+    tokio::time::timeout(SOON, future)
+        .await
+        .unwrap_or_else(|late| panic!("{what}: not within {} seconds ({late})", SOON.as_secs()))
 }
 
 /// A receiver: remembers what it was sent and answers as told.
@@ -212,9 +211,9 @@ impl World {
     pub async fn metric(&self, name: &str) -> f64 {
         let (_, text) = self.get("/metrics").await;
         let text = text.as_str().expect("text");
-        let line = text.lines().find(|line| {
-            line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']))
-        });
+        let line = text
+            .lines()
+            .find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])));
         let value = line.and_then(|line| line.rsplit(' ').next()).unwrap_or("0");
         value.parse().expect("a number")
     }
