@@ -349,6 +349,7 @@ fn serve(
         .worker_max_blocking_threads(1)
         .max_connections(server.max_connections.div_ceil(workers))
         .keep_alive(server.keep_alive)
+        .tcp_nodelay(true)
         .client_request_timeout(server.header_timeout)
         .shutdown_timeout(server.shutdown_timeout.as_secs().max(1))
         .shutdown_signal(async move {

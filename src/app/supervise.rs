@@ -5,12 +5,16 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::Error;
 use crate::deliver::{Lanes, lanes};
 use crate::http::error::chain;
 use crate::http::{Shared, Trouble};
 use crate::store;
+
+/// What attempts in flight get even where requests used up the time: most settle within it.
+const GRACE_MIN: Duration = Duration::from_secs(1);
 
 /// What runs beside the HTTP server.
 pub(super) struct Running {
@@ -65,6 +69,7 @@ impl Running {
         if ended.is_ok() {
             tracing::info!("shutting down");
         }
+        let until = Instant::now() + self.grace;
         self.close.send_replace(true);
         if !server_ended && let Err(error) = server.await {
             tracing::error!(%error, "HTTP server did not end well");
@@ -73,7 +78,10 @@ impl Running {
         if !dispatcher_ended && let Ok(Err(error)) = (&mut self.dispatcher).await {
             tracing::error!(error = chain(&error), "dispatcher did not end well");
         }
-        let cut = self.lanes.shutdown(self.grace).await;
+        let cut = self
+            .lanes
+            .shutdown(until.saturating_duration_since(Instant::now()).max(GRACE_MIN))
+            .await;
         if cut > 0 {
             tracing::warn!(
                 lanes = cut,
