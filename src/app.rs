@@ -7,11 +7,11 @@
 mod events;
 mod load;
 mod reload;
+mod supervise;
 mod upkeep;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::{App, HttpServer, middleware, web};
 use arc_swap::ArcSwap;
@@ -27,12 +27,13 @@ use crate::deliver::client::{self, Client, ClientConfig};
 use crate::deliver::lanes::{self, Observer, Parts, Printer};
 use crate::deliver::{Bells, Dispatcher, Lanes};
 use crate::domain::Rules;
-use crate::http::{self, Access, Budget, Health, Reloads, Shared, Trouble};
+use crate::http::{self, Access, Budget, Health, Reloads, Shared};
 use crate::ingest::auth::certificates;
 use crate::limits::{BODIES_IN_FLIGHT_BYTES_MAX, REFUSALS_LOGGED_PER_SECOND};
 use crate::store::{self, Embedded, SledOptions, Store};
 use crate::telemetry::Metrics;
 use reload::{Reader, Reloader};
+use supervise::Running;
 
 /// Why the process could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -145,22 +146,6 @@ impl RunningApp {
         self.stop.send_replace(true);
         self.ended().await
     }
-}
-
-/// What runs beside the HTTP server.
-struct Running {
-    lanes: Arc<Lanes>,
-    failed: mpsc::Receiver<lanes::Error>,
-    fatal: mpsc::Receiver<String>,
-    shared: Arc<Shared>,
-    stop: watch::Receiver<bool>,
-    /// Ends dispatcher, upkeep and reloads.
-    quiet: watch::Sender<bool>,
-    dispatcher: JoinHandle<Result<(), store::Error>>,
-    beside: Vec<JoinHandle<()>>,
-    /// Closes the door.
-    close: watch::Sender<bool>,
-    grace: Duration,
 }
 
 /// Starts everything. Must be called within a Tokio runtime with threads.
@@ -364,6 +349,7 @@ fn serve(
         .worker_max_blocking_threads(1)
         .max_connections(server.max_connections.div_ceil(workers))
         .keep_alive(server.keep_alive)
+        .tcp_nodelay(true)
         .client_request_timeout(server.header_timeout)
         .shutdown_timeout(server.shutdown_timeout.as_secs().max(1))
         .shutdown_signal(async move {
@@ -372,62 +358,4 @@ fn serve(
         });
     let source = |source| Error::Server { source };
     Ok(built.listen(listener).map_err(source)?.run())
-}
-
-impl Running {
-    /// Runs until it is told to stop or something fails, then shuts down in order.
-    async fn run(mut self, mut server: JoinHandle<std::io::Result<()>>) -> Result<(), Error> {
-        let mut dispatcher_ended = false;
-        let mut server_ended = false;
-        let mut stop = self.stop.clone();
-        let ended = tokio::select! {
-            // A dropped sender is a dropped app.
-            _ = stop.wait_for(|stop| *stop) => Ok(()),
-            Some(reason) = self.fatal.recv() => Err(reason),
-            Some(error) = self.failed.recv() => Err(http::error::chain(&error)),
-            ended = &mut self.dispatcher => {
-                dispatcher_ended = true;
-                Err(match ended {
-                    Ok(Ok(())) => "dispatcher ended".to_owned(),
-                    Ok(Err(error)) => http::error::chain(&error),
-                    Err(error) => format!("dispatcher: {error}"),
-                })
-            }
-            ended = &mut server => {
-                server_ended = true;
-                Err(match ended {
-                    Ok(Ok(())) => "HTTP server ended".to_owned(),
-                    Ok(Err(error)) => format!("HTTP server: {error}"),
-                    Err(error) => format!("HTTP server: {error}"),
-                })
-            }
-        };
-        let health = &self.shared.health;
-        let trouble = if ended.is_ok() { Trouble::ShuttingDown } else { Trouble::StoreFailed };
-        health.set(trouble, true);
-        if ended.is_ok() {
-            tracing::info!("shutting down");
-        }
-        self.close.send_replace(true);
-        if !server_ended && let Err(error) = server.await {
-            tracing::error!(%error, "HTTP server did not end well");
-        }
-        self.quiet.send_replace(true);
-        if !dispatcher_ended && let Ok(Err(error)) = (&mut self.dispatcher).await {
-            tracing::error!(error = http::error::chain(&error), "dispatcher did not end well");
-        }
-        let cut = self.lanes.shutdown(self.grace).await;
-        if cut > 0 {
-            tracing::warn!(
-                lanes = cut,
-                "attempts were cut off; they are made again at the next start"
-            );
-        }
-        for task in self.beside {
-            if let Err(error) = task.await {
-                tracing::error!(%error, "task did not end well");
-            }
-        }
-        ended.map_err(|reason| Error::Fatal { reason })
-    }
 }

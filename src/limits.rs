@@ -67,8 +67,6 @@ pub const COMMIT_QUEUE_MAX: usize = 4_096;
 pub const COMMIT_BATCH_MAX: usize = 256;
 /// Bytes of request bodies held at once, received and inflated: bounds the memory of a flood; at the limit 503.
 pub const BODIES_IN_FLIGHT_BYTES_MAX: usize = 64 << 20;
-/// Time in which a whole request body must arrive, in seconds: a slow sender cannot hold memory for ever.
-pub const BODY_READ_SECONDS_MAX: u64 = 20;
 /// Incident numbers and refused alerts listed in one answer; the rest is counted.
 pub const ANSWER_LIST_MAX: usize = 100;
 /// Longest `x-request-id` taken over from a sender.

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::Error;
 use super::load::{self, Defaults};
@@ -48,6 +50,9 @@ impl Reader {
     }
 }
 
+/// Between two looks whether receivers that are gone have closed what they opened.
+const LOOK_AT_DRAINING: Duration = Duration::from_mins(1);
+
 /// Serves requests for a reload, one after the other.
 pub(super) struct Reloader {
     pub(super) reader: Reader,
@@ -59,16 +64,27 @@ pub(super) struct Reloader {
 impl Reloader {
     /// Runs until `stop` is true.
     pub(super) async fn run(self, mut asked: mpsc::Receiver<Ask>, mut stop: watch::Receiver<bool>) {
+        let mut looks = interval(LOOK_AT_DRAINING);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut draining: Vec<String> = Vec::new();
         loop {
             let ask = tokio::select! {
-                ask = asked.recv() => ask,
-                _ = stop.wait_for(|stop| *stop) => None,
+                ask = asked.recv() => Some(ask),
+                _ = looks.tick(), if !draining.is_empty() => None,
+                () = stopped(&mut stop) => return,
+            };
+            let Some(ask) = ask else {
+                draining = self.look_at(draining).await;
+                continue;
             };
             let Some(answer) = ask else { return };
             let done = self.reload().await;
             let now = self.shared.clock.now();
             self.shared.metrics.reloaded(done.is_ok(), now);
             let done = done.map_err(|error| error.explain());
+            if let Ok(done) = &done {
+                draining = done.draining.iter().map(|one| one.receiver.clone()).collect();
+            }
             match &done {
                 Ok(_) => tracing::info!("configuration was reloaded"),
                 Err(error) => tracing::error!("configuration was not taken over: {error}"),
@@ -103,11 +119,37 @@ impl Reloader {
         };
         for receiver in self.lanes.adopt(loaded.lanes) {
             if !reloaded.draining.iter().any(|one| *one.receiver == *receiver) {
-                self.lanes.retire(&receiver);
-                self.shared.metrics.forget_receiver(&receiver);
+                self.retire(&receiver);
             }
         }
         self.shared.active.store(Arc::new(loaded.active));
         Ok(reloaded)
     }
+
+    /// Ends lanes of receivers that are gone and have closed what they opened. Returns those that have not.
+    async fn look_at(&self, mut draining: Vec<String>) -> Vec<String> {
+        let rules = Arc::clone(&self.shared.active.load().rules);
+        let gone = self.shared.store.adopt(rules, self.shared.clock.now()).await;
+        // A store that broke says so itself, and ends the process.
+        let Ok(gone) = gone else { return draining };
+        draining.retain(|receiver| {
+            let open = gone.iter().any(|(name, _)| name == receiver);
+            if !open {
+                tracing::info!(receiver, "nothing is open any more at a receiver that is gone");
+                self.retire(receiver);
+            }
+            open
+        });
+        draining
+    }
+
+    fn retire(&self, receiver: &str) {
+        self.lanes.retire(receiver);
+        self.shared.metrics.forget_receiver(receiver);
+    }
+}
+
+/// Waits until `stop` is true or its sender is gone.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    drop(stop.wait_for(|stop| *stop).await);
 }

@@ -13,7 +13,8 @@ use clap::{Parser, Subcommand};
 
 /// The bridge between monitors and people.
 #[derive(Debug, Parser)]
-#[command(name = "alertbridge", version, about)]
+#[command(name = "alertbridge", version, about, args_conflicts_with_subcommands = true)]
+#[command(after_help = "Example: alertbridge --listen 127.0.0.1:8080 --data /var/lib/alertbridge")]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,

@@ -250,3 +250,47 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 pub fn bad_query(error: impl fmt::Display) -> Error {
     Error::Query { detail: error.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The documentation of errors, in however many files it stands.
+    fn documented() -> String {
+        let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+        let files = std::fs::read_dir(docs).expect("docs").flatten();
+        let files = files.filter(|file| file.file_name().to_string_lossy().starts_with("errors"));
+        files.map(|file| std::fs::read_to_string(file.path()).expect("readable")).collect()
+    }
+
+    #[test]
+    fn every_code_is_documented() {
+        let product = include_str!("error.rs").split("#[cfg(test)]").next().unwrap_or("");
+        let codes: Vec<&str> = product
+            .split("StatusCode::")
+            .skip(1)
+            .chain(product.split("status(").skip(1))
+            .filter_map(|text| text.split('"').nth(1))
+            .filter(|word| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
+            .collect();
+        assert!(codes.contains(&"unknown_source") && codes.contains(&"throttled"), "{codes:?}");
+        let documented = documented();
+        for code in codes {
+            assert!(documented.contains(&format!("`{code}`")), "{code} is not in docs/errors.md");
+        }
+    }
+
+    #[test]
+    fn our_trouble_stays_with_us() {
+        let source =
+            store::Error::Backend { operation: "commit", source: "disk /dev/sdb is broken".into() };
+        let error = Error::Ingest {
+            rejected: 400,
+            busy: 503,
+            source: ingest::Error::Commit { from: "am".into(), source },
+        };
+        assert_eq!(error.meaning().status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(error.message(), "alerts could not be stored");
+        assert!(error.chain().ends_with("disk /dev/sdb is broken"), "{}", error.chain());
+    }
+}
