@@ -18,7 +18,7 @@ const KEYS: u64 = 12;
 const ROUTES: [&str; 3] = ["own", "team", "other"];
 const RECEIVERS: [&str; 2] = ["chat", "pager"];
 
-/// SplitMix64: small, and the same everywhere.
+/// `SplitMix64`: small, and the same everywhere.
 struct Random(u64);
 
 impl Random {
@@ -166,7 +166,7 @@ impl World {
         }
     }
 
-    fn note(&mut self, line: String) {
+    fn note(&mut self, line: &str) {
         self.log.push(format!("{} {line}", self.now));
     }
 
@@ -185,7 +185,7 @@ impl World {
             Err(error) => panic!("{error}: {:?}", self.log.last()),
         }
         self.crashes += 1;
-        self.note("crash".to_owned());
+        self.note("crash");
         loop {
             self.arm();
             // The dying thread must be gone before the next process begins.
@@ -266,7 +266,7 @@ impl World {
                 for ((key, truth, routed), outcome) in alerts.iter().zip(outcomes) {
                     let (status, late) = (routed.alert.status, truth.is_none());
                     let AlertOutcome { reason, incidents, .. } = outcome;
-                    self.note(format!("key {key} {status}, late {late}: {reason} {incidents:?}"));
+                    self.note(&format!("key {key} {status}, late {late}: {reason} {incidents:?}"));
                 }
                 break;
             }
@@ -297,7 +297,7 @@ impl World {
                 let taken = matches!(settled, Settled::Delivered { .. });
                 let answer = self.store.settle(self.settlement(&started, settled)).await;
                 let Some(reason) = self.lives(answer) else { return count };
-                self.note(format!("settled {} {receiver}: {reason}", started.claim.number));
+                self.note(&format!("settled {} {receiver}: {reason}", started.claim.number));
                 if taken {
                     self.seen.unsettled.remove(&(started.claim.number, receiver));
                 }
@@ -322,7 +322,7 @@ impl World {
             assert!(excused, "#{number} told {receiver} twice of {}", telling.seq);
             self.again += 1;
         }
-        self.note(format!("told {receiver} #{number} {:?} {}", telling.why, telling.seq));
+        self.note(&format!("told {receiver} #{number} {:?} {}", telling.why, telling.seq));
         self.seen.state.insert(row, telling.state);
         self.seen.unsettled.insert(row);
         if luck == 3 {
@@ -362,7 +362,7 @@ impl World {
         self.arm();
         for _ in 0..200 {
             let mut told = 0;
-            self.now = self.now.plus(Duration::from_secs(120));
+            self.now = self.now.plus(Duration::from_mins(2));
             let next = self.wake().await;
             for receiver in RECEIVERS {
                 told += self.deliver(receiver).await;
