@@ -1,3 +1,5 @@
+//! Tests of the client against real sockets.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

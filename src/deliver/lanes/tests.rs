@@ -1,3 +1,5 @@
+//! Tests of the lanes in a small world of fakes.
+
 mod embedded;
 mod world;
 

@@ -1,3 +1,5 @@
+//! Tests of loading and rendering templates.
+
 use std::fs;
 
 use super::*;
