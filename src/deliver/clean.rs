@@ -21,7 +21,48 @@ fn unescape(raw: &str) -> Cow<'_, str> {
             None => break,
         }
     }
-    text
+    match unwritten(&text) {
+        Some(next) => Cow::Owned(next),
+        None => text,
+    }
+}
+
+/// `raw` with the escapes `\n`, `\r`, `\t` and `\"` read where a sender wrote them out twice; `None` if there are none.
+///
+/// A backslash is also a separator (`C:\\new`, `CORP\\nora`): inside a Windows path, and before a lower-case word that
+/// follows another word, it stays.
+fn unwritten(raw: &str) -> Option<String> {
+    let mut out = String::new();
+    let mut done = 0;
+    let many = raw.matches("\\n").count() > 1;
+    for (at, _) in raw.match_indices('\\') {
+        let Some(c) = raw[at + 1..].chars().next().filter(|_| at >= done) else { continue };
+        let plain = match c {
+            'n' | 'r' => '\n',
+            't' => ' ',
+            '"' => '"',
+            _ => continue,
+        };
+        let word = raw[..at].rsplit(char::is_whitespace).next().unwrap_or("");
+        let next = raw[at + 2..].chars().next();
+        let apart = !word.ends_with(char::is_alphanumeric)
+            || !next.is_some_and(char::is_lowercase)
+            || (many && c == 'n');
+        if c != '"' && (is_path(word) || !apart) {
+            continue;
+        }
+        out.push_str(&raw[done..at]);
+        out.push(plain);
+        done = at + 2;
+    }
+    (done > 0).then(|| out + &raw[done..])
+}
+
+/// Whether what stands before a backslash begins a Windows path.
+fn is_path(word: &str) -> bool {
+    let drive = word.find(":\\").or_else(|| word.ends_with(':').then(|| word.len() - 1));
+    drive.is_some_and(|at| word[..at].ends_with(|c: char| c.is_ascii_alphabetic()))
+        || word.contains("\\\\")
 }
 
 fn unescape_once(raw: &str) -> Option<String> {
@@ -315,6 +356,23 @@ mod tests {
             "שלום 👩\u{200d}🚀",
             "other characters pass unchanged"
         );
+    }
+
+    #[test]
+    fn reads_escapes_that_were_written_out_but_no_paths() {
+        let rows = [
+            (r"it ends here.\n", "it ends here."),
+            (r"one\nTwo", "one\nTwo"),
+            (r"first\nsecond\nthird", "first\nsecond\nthird"),
+            (r#"disk \"data\" is full"#, "disk \"data\" is full"),
+            (r"C:\new\temp is full", r"C:\new\temp is full"),
+            (r"\\files\new\thing", r"\\files\new\thing"),
+            (r"CORP\nora logged in", r"CORP\nora logged in"),
+            (r"a\", r"a\"),
+        ];
+        for (raw, expected) in rows {
+            assert_eq!(text(raw), expected, "{raw}");
+        }
     }
 
     #[test]

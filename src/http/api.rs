@@ -56,7 +56,7 @@ pub async fn incidents(
     let filter = Filter { open: asked.open, before: asked.before, limit: page(asked.limit)? };
     let heads = shared.store.incidents(filter).await.map_err(|source| Error::Store { source })?;
     let list: Vec<HeadView> = heads.iter().map(HeadView::of).collect();
-    Ok(HttpResponse::Ok().json(json!({"incidents": list})))
+    Ok(HttpResponse::Ok().json(json!({"instance": shared.store.instance(), "incidents": list})))
 }
 
 /// `GET /api/v1/incidents/{number}`: all that is kept of one, and why each receiver was told or not.
