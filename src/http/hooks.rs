@@ -11,6 +11,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError as
 use governor::clock::{Clock as _, DefaultClock};
 
 use super::error::{Error, chain};
+use super::span::REQUEST_ID;
 use super::{Active, Shared, body};
 use crate::domain::Timestamp;
 use crate::ingest::auth::sns::SubscribeUrl;
@@ -32,7 +33,7 @@ pub async fn take(
     let active = shared.active.load_full();
     let name = request.match_info().get("source").unwrap_or("");
     let Some(source) = active.sources.get(name) else {
-        return refuse(&shared, NO_SOURCE, &Error::UnknownSource { name: shown(name) });
+        return refuse(&shared, &request, NO_SOURCE, &Error::UnknownSource { name: shown(name) });
     };
     tracing::Span::current().record("source", &*source.name);
     if let Some(answer) = probe(&request, source) {
@@ -45,7 +46,7 @@ pub async fn take(
         }
         Err(error) => {
             shared.notice_fatal(&error);
-            let ours = refuse(&shared, &source.name, &error);
+            let ours = refuse(&shared, &request, &source.name, &error);
             let answers = source.kind.answers();
             let prescribed = [&answers.rejected, &answers.busy]
                 .into_iter()
@@ -224,13 +225,16 @@ fn in_its_words(answer: &Answer) -> Option<HttpResponse> {
 }
 
 /// Counts, logs and answers a refusal: the one place.
-fn refuse(shared: &Shared, source: &str, error: &Error) -> HttpResponse {
+fn refuse(shared: &Shared, request: &HttpRequest, source: &str, error: &Error) -> HttpResponse {
     let meaning = error.meaning();
     shared.metrics.rejected(source, meaning.code, 1);
+    let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or("");
+    let peer = request.peer_addr().map(|address| tracing::field::display(address.ip()));
+    let code = meaning.code;
     if meaning.status.is_server_error() {
-        tracing::error!(source, code = meaning.code, error = error.chain(), "request failed");
+        tracing::error!(id, source, peer, code, error = error.chain(), "request failed");
     } else if shared.refusals.check().is_ok() {
-        tracing::info!(source, code = meaning.code, error = error.chain(), "request refused");
+        tracing::info!(id, source, peer, code, error = error.chain(), "request refused");
     }
     error.error_response()
 }

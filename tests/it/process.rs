@@ -146,3 +146,26 @@ fn what_cannot_run_says_why() {
     let text = refused(folder.path(), &["--listen", "127.0.0.1:0"]);
     assert!(text.contains("routes.toml:1:"), "{text}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_logged_once_without_what_was_sent() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let source = "[sources.am]\nkind = \"alertmanager\"\nauth = { token = \"right-token\" }\n\
+                  [defaults]\nreceivers = [\"inbox\"]\n";
+    std::fs::write(folder.path().join("routes.toml"), source).expect("writable");
+    let mut process = Process::start(folder.path());
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let url = format!("{}/hooks/am?auth=guessed-token", process.url);
+    let request = client.post(url).header("x-request-id", "from-the-sender").body("{\"a\": 1}");
+    let answer = soon("an answer", request.send()).await.expect("an answer");
+    assert_eq!(answer.status().as_u16(), 401);
+    let line = process.line("request refused");
+    for words in ["id=\"from-the-sender\"", "source=\"am\"", "not_authenticated", "127.0.0.1"] {
+        assert!(line.contains(words), "{words} is not in {line}");
+    }
+    assert!(!line.contains("guessed-token") && !line.contains("\"a\""), "{line}");
+    process.signal("-TERM");
+    let next = process.line("");
+    assert!(next.contains("shutting down"), "nothing is logged twice: {next}");
+    assert_eq!(process.exit(), 0);
+}
