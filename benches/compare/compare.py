@@ -16,7 +16,7 @@ ROUTES = """
 [sources.am]
 kind = "alertmanager"
 auth = "none"
-limit = {{ per_second = 10000000, burst = 10000000 }}
+limit = {{ per_second = 1000000, burst = 1000000 }}
 
 [receivers.sink]
 kind = "webhook"

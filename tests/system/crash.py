@@ -8,7 +8,7 @@ there, and no (incident, receiver, version) is sent twice except where the kill 
 """
 import argparse, collections, http.client, json, pathlib, random, re, tempfile, time
 
-from lib import Bridge, Lab, alert, call, demand, free_port, in_threads, until
+from lib import Bridge, Lab, alert, call, demand, free_port, idle, in_threads, until
 
 ROUTES = """
 [sources.am]
@@ -100,7 +100,7 @@ def main():
 
 
 def check(bridge, lab, accepted, kills):
-    settled = lambda: bridge.metric("alertbridge_queue_depth") == 0
+    settled = lambda: idle(bridge)
     until("all deliveries made", settled, 180)
     incidents = bridge.incidents()
     by_title = collections.defaultdict(list)

@@ -5,7 +5,7 @@ Each corpus kind is a source, every alert goes to all receivers. Nothing may be 
 """
 import json, os, pathlib, tempfile, urllib.parse
 
-from lib import ROOT, Bridge, Lab, call, demand, until
+from lib import ROOT, Bridge, Lab, call, demand, idle, until
 
 KINDS = {"azure-monitor": "azure-monitor", "azure-monitor-legacy": "azure-monitor", "alertmanager": "alertmanager",
          "grafana": "grafana", "grafana-legacy": "grafana", "aws-sns": "aws-sns", "aws-cloudwatch": "aws-cloudwatch",
@@ -68,7 +68,7 @@ def main():
         for row in map(json.loads, (corpus / "manifest-cloud.jsonl").read_text().splitlines()):
             if row["source"] in KINDS:
                 posted += post(bridge, corpus, row)
-        until("all deliveries made", lambda: bridge.metric("alertbridge_queue_depth") == 0, 300)
+        until("all deliveries made", lambda: idle(bridge), 300)
         records = lab.requests(limit=1_000_000)["requests"]
         bad = [record for record in records if record["verdict"] != "ok" or record["warnings"]]
         for record in bad[:10]:

@@ -182,3 +182,8 @@ def until(what, check, seconds=120, every=0.2):
 def demand(condition, message):
     if not condition:
         raise SystemExit(f"FAILED: {message}")
+
+
+def idle(bridge):
+    """Nothing is due, nothing waits for another attempt."""
+    return bridge.metric("alertbridge_queue_depth") == 0 and bridge.metric("alertbridge_failing") == 0

@@ -6,9 +6,9 @@ held and no more was sent than needed.
 
     outage.py [--incidents 2000] [--seconds 60]
 """
-import argparse, collections, json, pathlib, tempfile, time
+import argparse, collections, datetime, json, pathlib, tempfile, time
 
-from lib import Bridge, Lab, alert, call, demand, in_threads, until
+from lib import Bridge, Lab, alert, call, demand, idle, in_threads, until
 
 ROUTES = """
 [sources.am]
@@ -83,7 +83,7 @@ def run(ask, lab, bridge):
         spans.append((begun, time.time()))
     lab.heal()
     healed = time.time()
-    until("all deliveries made", lambda: bridge.metric("alertbridge_queue_depth") == 0, 600)
+    until("all deliveries made", lambda: idle(bridge), 600)
     print(f"outage: caught up {time.time() - healed:.1f} s after {healed - spans[0][0]:.0f} s of faults")
     judge(lab, bridge, spans, count)
 
@@ -99,7 +99,7 @@ def judge(lab, bridge, spans, count):
     for record in records:
         struck = record["verdict"] == "fault"
         if struck and record["status"] == 429:
-            paused[record["destination"]].append(record["received_at"])
+            paused[record["destination"]].append(datetime.datetime.fromisoformat(record["received_at"]).timestamp())
         if record["destination"] == "pagerduty" and not struck:
             pager[record["json"]["dedup_key"]].append(record["json"]["event_action"])
     wrong = []
@@ -117,6 +117,7 @@ def judge(lab, bridge, spans, count):
         demand(all(gap >= RETRY_AFTER - 0.1 for gap in gaps), f"{destination}: asked again after {min(gaps)} s")
     taken = sum(len(told) for told in pager.values())
     tried = sum(1 for r in records if r["destination"] == "pagerduty")
+    demand(tried <= 10 * count, f"{tried} attempts for {count} incidents are more than the backoff allows")
     print(f"outage: {count} incidents, {taken} pager events taken, {tried} tried, 429 asked {sum(map(len, paused.values()))} times")
     print("1 passed, 0 failed")
 
