@@ -42,6 +42,12 @@ def rss(pid):
     return 0
 
 
+def cpu(pid):
+    """CPU seconds a process has used, of all its threads."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Alertmanager(Process):
     def __init__(self, folder, group):
         self.port = free_port()
@@ -62,13 +68,13 @@ class Alertmanager(Process):
 
 def post(port, form, mode, size, run, seconds, connections=64):
     path = "/api/v2/alerts" if form == "am" else "/hooks/am"
-    done = subprocess.run(["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--latency", "-s", HERE / "post.lua",
+    done = subprocess.run(["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--timeout", "20s", "--latency", "-s", HERE / "post.lua",
                            f"http://127.0.0.1:{port}{path}", "--", form, mode, str(size), str(run)],
                           capture_output=True, text=True, check=True)
     line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT"))
     requests, micros, failed, p50, p99 = map(int, line.split()[1:])
     demand(failed == 0, f"{failed} requests of {form} failed:\n{done.stdout}")
-    return {"alerts_per_s": requests * size / (micros / 1e6), "p50_ms": p50 / 1e3, "p99_ms": p99 / 1e3}
+    return {"alerts": requests * size, "alerts_per_s": requests * size / (micros / 1e6), "p50_ms": p50 / 1e3, "p99_ms": p99 / 1e3}
 
 
 def load(server, form, alerts, run="load"):
@@ -99,7 +105,9 @@ def throughput(make, form, seconds, rows):
             with tempfile.TemporaryDirectory(prefix="alertbridge-bench-") as folder:
                 server = make(pathlib.Path(folder)).ready()
                 post(server.port, form, "repeat", size, "warm", 2)
-                rows[f"{mode}/{size}"] = post(server.port, form, mode, size, "run", seconds)
+                before = cpu(server.child.pid)
+                row = rows[f"{mode}/{size}"] = post(server.port, form, mode, size, "run", seconds)
+                row["cpu_us_per_alert"] = (cpu(server.child.pid) - before) * 1e6 / row["alerts"]
                 server.kill()
 
 
