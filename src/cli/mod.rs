@@ -1,7 +1,9 @@
 //! The command line: one command a file. stdout is data, stderr is talk; exit 0 fine, 1 findings, 2 could not run.
 
 mod check;
+mod demo;
 mod explain;
+mod explain_render;
 mod explain_text;
 mod serve;
 mod setup;
@@ -25,6 +27,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::Args),
+    Demo(demo::Args),
     Explain(explain::Args),
     Serve(serve::Args),
     Store(store::Args),
@@ -36,6 +39,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         None => serve::run(&cli.serve),
         Some(Command::Check(args)) => check::run(&args),
+        Some(Command::Demo(args)) => demo::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::Store(args)) => store::run(&args),
