@@ -24,6 +24,8 @@ const NUMBER: u64 = 1;
 const DEDUP_KEY: &str = "ab-explain-1";
 const MESSAGE_ID: &str = "explain";
 const MASK: &str = "***";
+/// Longest line of a body that could be broken.
+const LINE_CHARS_MAX: usize = 90;
 
 /// What one receiver would be told about one alert.
 pub(super) struct Notification {
@@ -90,10 +92,30 @@ impl Notification {
             What::Request { body: Value::String(text), .. } | What::Keep { text, .. } => {
                 text.clone()
             }
-            What::Request { body, .. } => format!("{body:#}"),
+            What::Request { body, .. } => pretty(body, 0),
             What::With(_) | What::Nothing(_) | What::Failed(_) => String::new(),
         }
     }
+}
+
+/// JSON for people: what fits on a line stands on one.
+fn pretty(value: &Value, indent: usize) -> String {
+    let line = value.to_string();
+    let (open, close, items): (_, _, Vec<String>) = match value {
+        _ if indent + line.chars().count() <= LINE_CHARS_MAX => return line,
+        Value::Array(list) => {
+            ('[', ']', list.iter().map(|value| pretty(value, indent + 2)).collect())
+        }
+        Value::Object(map) => {
+            let item = |(name, value): (&String, &Value)| {
+                format!("{}: {}", Value::from(name.as_str()), pretty(value, indent + 2))
+            };
+            ('{', '}', map.iter().map(item).collect())
+        }
+        _ => return line,
+    };
+    let (inner, outer) = (" ".repeat(indent + 2), " ".repeat(indent));
+    format!("{open}\n{inner}{}\n{outer}{close}", items.join(&format!(",\n{inner}")))
 }
 
 /// The notifications of every alert, in the order of the payload. Alerts of one incident are told together.

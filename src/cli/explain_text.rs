@@ -103,6 +103,6 @@ fn reasons(out: &mut String, why: &Explanation) {
 fn rendered(out: &mut String, notification: &Notification) {
     line(out, 2, &notification.headline());
     for text in notification.text().lines() {
-        line(out, 4, text);
+        line(out, if text.is_empty() { 0 } else { 4 }, text);
     }
 }

@@ -9,6 +9,7 @@ mod serve;
 mod setup;
 mod store;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -58,8 +59,11 @@ fn complain(message: &str) {
     eprintln!("alertbridge: {message}");
 }
 
-/// Prints one line of data.
-#[expect(clippy::print_stdout, reason = "stdout is where the command line puts data")]
+/// Prints one line of data. A reader that has seen enough, such as `head`, is no failure.
 fn say(line: &str) {
-    println!("{line}");
+    if let Err(error) = writeln!(std::io::stdout(), "{line}")
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        complain(&format!("write to standard output: {error}"));
+    }
 }

@@ -35,7 +35,6 @@ use crate::telemetry;
 ///
 /// Example: alertbridge demo --keep
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
 pub(super) struct Args {
     /// Go on until Ctrl-C, and show what own alerts lead to.
     #[arg(long)]
