@@ -121,3 +121,123 @@ fn explain_gives_the_reason_of_every_route() {
     assert!(out.contains("late: not reached: earlier sibling db matched"), "{out}");
     assert!(out.contains("because  matched team = \"db\""), "{out}");
 }
+
+const RENDERED: &str = r#"
+[receivers.pager]
+kind = "pagerduty"
+routing_key = "0123456789abcdef0123456789abcdef"
+[receivers.chat]
+kind = "slack"
+url = "https://hooks.slack.com/services/T0AB/B0AB/abcdefghijkl"
+[receivers.phone]
+kind = "twilio"
+account_sid = "AC0123456789abcdef0123456789abcdef"
+auth_token = "fedcba9876543210"
+from = "+15005550006"
+to = "+15550100002"
+[receivers.hook]
+kind = "webhook"
+url = "https://hooks.example:8443/in?key=abc"
+[receivers.quiet]
+kind = "webhook"
+url = "https://hooks.example:8443/in?key=abc"
+secret = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"
+tells = ["resolved"]
+[defaults]
+receivers = ["pager", "chat", "phone", "hook", "quiet", "inbox"]
+"#;
+
+/// Nothing of these may be in any output.
+const SECRETS: [&str; 6] = [
+    "0123456789abcdef0123456789abcdef",
+    "T0AB",
+    "abcdefghijkl",
+    "fedcba9876543210",
+    "key=abc",
+    "MDEyMzQ1",
+];
+
+#[test]
+fn explain_renders_what_each_receiver_would_be_sent() {
+    let (_keep, routes) = write(RENDERED);
+    let (code, out, err) = explain(&["--render", "--json", "--routes", path(&routes)]);
+    assert_eq!(code, 0, "{err}");
+    let json: Value = serde_json::from_str(&out).expect("JSON");
+    let all = json["alerts"][0]["notifications"].as_array().expect("a list");
+    let of = |name: &str| all.iter().find(|one| one["receiver"] == name).expect("there");
+    assert_eq!(all.len(), 6);
+    let pager = &of("pager")["request"];
+    assert_eq!((&pager["method"], &of("pager")["why"]), (&"POST".into(), &"open".into()));
+    assert_eq!(pager["url"], "https://events.pagerduty.com/***");
+    assert_eq!(pager["body"]["routing_key"], "***");
+    assert_eq!(pager["body"]["payload"]["severity"], "critical");
+    assert_eq!(of("chat")["request"]["url"], "https://hooks.slack.com/***");
+    let text = of("chat")["request"]["body"]["text"].as_str().expect("a text");
+    assert!(text.contains("*CRITICAL*") && text.contains("Disk full"), "{text}");
+    assert_eq!(of("phone")["request"]["body"]["To"], "+15550100002");
+    assert_eq!(
+        (&of("quiet")["request"], of("quiet")["reason"].as_str()),
+        (&Value::Null, Some("not_wanted"))
+    );
+    assert_eq!(of("hook")["request"]["url"], "https://hooks.example:8443/***");
+    let kept = of("inbox")["request"]["text"].as_str().expect("a text");
+    assert!(kept.starts_with("CRITICAL  Disk full"), "{kept}");
+
+    let (code, text, _) = explain(&["--render", "--routes", path(&routes)]);
+    assert_eq!(code, 0);
+    for line in [
+        "  pager (pagerduty) would be sent (open): POST https://events.pagerduty.com/***",
+        "      \"routing_key\": \"***\",",
+        "  quiet (webhook) would be told nothing: not_wanted",
+        "  inbox (inbox) would keep (open):",
+        "    CRITICAL  Disk full",
+    ] {
+        assert!(text.contains(line), "{line:?} is not in\n{text}");
+    }
+    for secret in SECRETS {
+        assert!(!out.contains(secret) && !text.contains(secret), "{secret}");
+    }
+    let (_, without, _) = explain(&["--json", "--routes", path(&routes)]);
+    assert!(!without.contains("notifications"));
+}
+
+#[test]
+fn explain_renders_the_end_and_tells_a_group_once() {
+    let payload = root().join("src/cli/demo/payloads/alertmanager-two-resolved.json");
+    let (_keep, routes) = write("[defaults]\nreceivers = [\"inbox\"]\ngroup_by = [\"cluster\"]\n");
+    let arguments = ["explain", "--kind", "alertmanager", "--render", "--json", "--routes"];
+    let (code, out, err) = run(&[&arguments[..], &[path(&routes), path(&payload)]].concat());
+    assert_eq!(code, 0, "{err}");
+    let json: Value = serde_json::from_str(&out).expect("JSON");
+    let first = &json["alerts"][0]["notifications"][0];
+    let text = first["request"]["text"].as_str().expect("a text");
+    assert_eq!(first["why"], "resolved");
+    assert!(text.contains("Resolved after 8m (2 resolved)"), "{text}");
+    let second = &json["alerts"][1]["notifications"][0];
+    assert_eq!((&second["request"], second["with_alert"].as_u64()), (&Value::Null, Some(0)));
+}
+
+#[test]
+fn explain_renders_the_inbox_without_a_configuration() {
+    let (code, out, err) = explain(&["--render"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("inbox (inbox) would keep (open):\n    CRITICAL  Disk full"), "{out}");
+}
+
+#[test]
+fn every_command_has_an_example() {
+    for command in [
+        &["--help"][..],
+        &["check", "--help"],
+        &["demo", "--help"],
+        &["explain", "--help"],
+        &["serve", "--help"],
+        &["store", "--help"],
+        &["store", "verify", "--help"],
+        &["store", "export", "--help"],
+        &["store", "import", "--help"],
+    ] {
+        let (code, out, _) = run(command);
+        assert!(code == 0 && out.contains("Example: alertbridge "), "{command:?}: {out}");
+    }
+}

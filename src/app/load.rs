@@ -8,7 +8,7 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 use crate::config::{self, Receiver, Routes};
 use crate::deliver::LaneConfig;
-use crate::deliver::senders::{ParamError, ParamValue};
+use crate::deliver::senders::ParamError;
 use crate::domain::{Backoff, Rules, Timestamp};
 use crate::http::{Active, Sources};
 use crate::ingest::Source;
@@ -98,16 +98,12 @@ fn limiter((per_second, burst): (f64, u32)) -> Option<Arc<DefaultDirectRateLimit
 fn lane(receiver: &Receiver, defaults: &Defaults) -> Result<LaneConfig, Error> {
     let name = receiver.name.to_string();
     let sender = receiver.sender().map_err(|source| Error::Receiver { name, source })?;
-    let secrets = receiver.params.0.values().filter_map(|value| match value {
-        ParamValue::Secret(secret) => Some(secret.clone()),
-        _ => None,
-    });
     Ok(LaneConfig {
         rate: (receiver.limit.per_second, receiver.limit.burst),
         timeout: receiver.timeout.unwrap_or(defaults.timeout),
         concurrency: receiver.concurrency.unwrap_or(defaults.concurrency),
         backoff: defaults.backoff,
-        secrets: secrets.collect(),
+        secrets: receiver.params.secrets(),
         ..LaneConfig::new(Arc::clone(&receiver.name), Arc::from(sender))
     })
 }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use serde_json::{Map, Value, json};
 
+use super::explain_render::{self, Notification};
 use super::explain_text;
 use super::setup::{self, Files};
 use crate::clock::{Clock, SystemClock};
@@ -17,7 +18,7 @@ use crate::ingest::kinds::{self, Normalized, Payload};
 
 /// Shows what a payload would do: its alerts, their routes and why. Changes nothing.
 ///
-/// Example: alertbridge explain --kind alertmanager --routes routes.toml payload.json
+/// Example: alertbridge explain --kind alertmanager --routes routes.toml --render payload.json
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The source kind that reads the payload.
@@ -43,6 +44,9 @@ pub(super) struct Args {
     /// A JSON object of header names and values.
     #[arg(long)]
     headers: Option<PathBuf>,
+    /// Show what each receiver would be sent, without sending it. Secrets are masked.
+    #[arg(long)]
+    render: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -51,7 +55,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let routes = setup::load(&args.files, false).map_err(setup::Error::into_anyhow)?.routes;
+    let setup = setup::load(&args.files, false).map_err(setup::Error::into_anyhow)?;
+    let routes = setup.routes;
     let (source, kind) = source(args, &routes)?;
     let body = read(&args.payload)?;
     let headers = headers(args)?;
@@ -63,8 +68,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         body: &body,
         received_at: SystemClock::default().now(),
     };
+    let now = payload.received_at;
     let normalized = kinds::normalize(&*kind, &payload).context("normalize payload")?;
-    let explained = Explained::new(&routes, &source, &normalized);
+    let mut explained = Explained::new(&routes, &source, &normalized);
+    if args.render {
+        let base_url = setup.settings.server.public_url.as_deref();
+        explained.notifications = Some(explain_render::all(&explained, base_url, now));
+    }
     if args.json {
         super::say(&serde_json::to_string_pretty(&report(&explained))?);
     } else {
@@ -104,13 +114,15 @@ pub(super) struct Explained<'a> {
     pub(super) normalized: &'a Normalized,
     /// One for each alert.
     pub(super) explanations: Vec<Explanation>,
+    /// What receivers would be sent, one list for each alert, if that was asked for.
+    pub(super) notifications: Option<Vec<Vec<Notification>>>,
 }
 
 impl<'a> Explained<'a> {
     fn new(routes: &'a Routes, source: &'a str, normalized: &'a Normalized) -> Self {
         let alerts = normalized.alerts.iter();
         let explanations = alerts.map(|alert| routes.table.explain(source, alert)).collect();
-        Self { routes, source, normalized, explanations }
+        Self { routes, source, normalized, explanations, notifications: None }
     }
 }
 
@@ -145,7 +157,12 @@ fn headers(args: &Args) -> anyhow::Result<Vec<(String, String)>> {
 fn report(explained: &Explained<'_>) -> Value {
     let normalized = explained.normalized;
     let alerts = normalized.alerts.iter().zip(&explained.explanations);
-    let alerts: Vec<Value> = alerts.map(|(alert, why)| self::alert(alert, why)).collect();
+    let mut alerts: Vec<Value> = alerts.map(|(alert, why)| self::alert(alert, why)).collect();
+    if let Some(all) = &explained.notifications {
+        for (alert, notifications) in alerts.iter_mut().zip(all) {
+            alert["notifications"] = notifications.iter().map(Notification::to_json).collect();
+        }
+    }
     let rejected: Vec<Value> =
         normalized.rejected.iter().map(|r| json!({"index": r.index, "reason": r.reason})).collect();
     json!({

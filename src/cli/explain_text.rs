@@ -3,16 +3,21 @@
 use std::fmt::Write as _;
 
 use super::explain::Explained;
+use super::explain_render::Notification;
 use crate::domain::{Alert, Explanation, Status};
 
 /// Everything about a payload, alert by alert.
 pub(super) fn render(explained: &Explained<'_>) -> String {
     let mut out = String::new();
     let normalized = explained.normalized;
+    let mut notifications = explained.notifications.iter().flatten();
     for (alert, why) in normalized.alerts.iter().zip(&explained.explanations) {
         describe(&mut out, alert);
         decision(&mut out, explained, alert, why);
         reasons(&mut out, why);
+        for notification in notifications.next().into_iter().flatten() {
+            rendered(&mut out, notification);
+        }
         out.push('\n');
     }
     for rejected in &normalized.rejected {
@@ -92,5 +97,12 @@ fn reasons(out: &mut String, why: &Explanation) {
     line(out, 2, "all routes");
     for step in &why.steps {
         line(out, 4 + 2 * step.depth, &format!("{}: {}", step.route, step.verdict));
+    }
+}
+
+fn rendered(out: &mut String, notification: &Notification) {
+    line(out, 2, &notification.headline());
+    for text in notification.text().lines() {
+        line(out, if text.is_empty() { 0 } else { 4 }, text);
     }
 }

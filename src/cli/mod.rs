@@ -1,12 +1,15 @@
 //! The command line: one command a file. stdout is data, stderr is talk; exit 0 fine, 1 findings, 2 could not run.
 
 mod check;
+mod demo;
 mod explain;
+mod explain_render;
 mod explain_text;
 mod serve;
 mod setup;
 mod store;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -25,6 +28,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::Args),
+    Demo(demo::Args),
     Explain(explain::Args),
     Serve(serve::Args),
     Store(store::Args),
@@ -36,6 +40,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         None => serve::run(&cli.serve),
         Some(Command::Check(args)) => check::run(&args),
+        Some(Command::Demo(args)) => demo::run(&args),
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::Store(args)) => store::run(&args),
@@ -54,8 +59,11 @@ fn complain(message: &str) {
     eprintln!("alertbridge: {message}");
 }
 
-/// Prints one line of data.
-#[expect(clippy::print_stdout, reason = "stdout is where the command line puts data")]
+/// Prints one line of data. A reader that has seen enough, such as `head`, is no failure.
 fn say(line: &str) {
-    println!("{line}");
+    if let Err(error) = writeln!(std::io::stdout(), "{line}")
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        complain(&format!("write to standard output: {error}"));
+    }
 }

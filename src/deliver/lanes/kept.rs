@@ -32,11 +32,11 @@ pub(super) fn body_hash(body: &[u8]) -> u64 {
 
 /// Hides a receiver's secrets in texts that are kept or shown.
 #[derive(Debug)]
-pub(super) struct Mask(Vec<Secret>);
+pub struct Mask(Vec<Secret>);
 
 impl Mask {
     /// Hides each of `secrets` as it is and as JSON, forms and paths write it.
-    pub(super) fn new(secrets: &[Secret]) -> Self {
+    pub fn new(secrets: &[Secret]) -> Self {
         let mut forms = Vec::new();
         for secret in secrets.iter().map(Secret::expose) {
             if secret.len() < MASKED_BYTES_MIN {
@@ -71,7 +71,8 @@ impl Mask {
         packed.ok().filter(|packed| packed.len() <= ATTEMPT_BODY_BYTES_MAX).unwrap_or_default()
     }
 
-    fn hide(&self, mut text: String) -> String {
+    /// `text` with `***` in place of secrets.
+    pub fn hide(&self, mut text: String) -> String {
         for secret in &self.0 {
             if text.contains(secret.expose()) {
                 text = text.replace(secret.expose(), MASK);

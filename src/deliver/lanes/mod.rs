@@ -21,7 +21,7 @@ use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use self::kept::Mask;
+pub use self::kept::Mask;
 use super::Bells;
 use super::client::Transport;
 use super::limiter::{Gate, Gates, Rate};

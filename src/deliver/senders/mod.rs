@@ -91,6 +91,15 @@ impl Params {
         }
     }
 
+    /// Every secret among them: what must not be shown.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let secret = |value: &ParamValue| match value {
+            ParamValue::Secret(secret) => Some(secret.clone()),
+            _ => None,
+        };
+        self.0.values().filter_map(secret).collect()
+    }
+
     /// The strings of a `Map` parameter.
     pub fn map(&self, name: &str) -> Option<&BTreeMap<String, String>> {
         match self.0.get(name) {
