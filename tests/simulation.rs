@@ -312,7 +312,11 @@ impl World {
         let luck = if self.wild { self.random.below(8) } else { 7 };
         match luck {
             0 => return Settled::Failed { after: None, maybe: false },
-            1 if telling.state != ToldState::Resolved => return Settled::Refused,
+            // A close that nobody can mend is given up, and then the receiver never hears of it.
+            1 => {
+                let closing = telling.state == ToldState::Resolved;
+                return Settled::Refused { mendable: closing || self.random.below(2) == 0 };
+            }
             2 => return Settled::Held,
             _ => {}
         }
@@ -336,6 +340,7 @@ impl World {
             claim: started.claim.clone(),
             telling: started.telling,
             settled,
+            credential: 7,
             attempt: Attempt {
                 number: started.claim.number,
                 receiver: started.claim.receiver.to_string(),

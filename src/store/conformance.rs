@@ -200,6 +200,7 @@ impl World {
             claim: started.claim.clone(),
             telling: started.telling,
             settled,
+            credential: 7,
             attempt: Attempt {
                 number: started.claim.number,
                 receiver: started.claim.receiver.to_string(),

@@ -216,7 +216,8 @@ pub(super) fn settle(core: &mut Core, end: &Settlement) -> Result<Reason, Error>
         seed: end.seed,
     };
     let settled = bounded(&end.settled);
-    let reason = domain::settle(&mut head, row, end.telling, &settled, patience, now);
+    let (telling, credential) = (end.telling, end.credential);
+    let reason = domain::settle(&mut head, row, telling, &settled, credential, patience, now);
     core.put_head(&head);
     if settled != Settled::Held {
         let mut attempt = end.attempt.clone();

@@ -71,7 +71,7 @@ fn a_lease_lapses_and_work_is_done_once() {
         world.wake().await;
         assert_eq!(world.claim("chat").await, []);
         let stale = Started { claim: first, ..started.clone() };
-        let done = world.settlement(&stale, Settled::Refused);
+        let done = world.settlement(&stale, Settled::Refused { mendable: false });
         assert_eq!(world.store().settle(done).await.expect("settle"), Reason::Duplicate);
         let done = world.settlement(&started, Settled::Delivered { remember: None });
         assert_eq!(world.store().settle(done).await.expect("settle"), Reason::Delivered);
@@ -160,7 +160,7 @@ fn given_up_news_is_armed_by_more() {
         world.send(resolved("db"), &[]).await;
         let claim = world.claim("chat").await.remove(0);
         let started = world.store().start(claim, world.now).await.expect("start").expect("wanted");
-        let refused = world.settlement(&started, Settled::Refused);
+        let refused = world.settlement(&started, Settled::Refused { mendable: false });
         assert_eq!(world.store().settle(refused).await.expect("settle"), Reason::GaveUp);
         assert_eq!(lane(&world, "chat").await.dead, 1);
         world.reopen();
@@ -172,6 +172,42 @@ fn given_up_news_is_armed_by_more() {
         world.wake().await;
         assert_eq!(world.deliver("chat").await, [(1, Why::Reopened)]);
         assert_eq!(lane(&world, "chat").await.dead, 0);
+    });
+}
+
+#[test]
+fn a_close_that_a_person_can_mend_is_tried_until_it_is_too_old() {
+    check(|mut world| async move {
+        for key in ["db", "web"] {
+            world.send(firing(key, Severity::Error), &["own"]).await;
+        }
+        world.deliver("pager").await;
+        for key in ["db", "web"] {
+            world.send(resolved(key), &[]).await;
+        }
+        for claim in world.claim("pager").await {
+            let started = world.store().start(claim, world.now).await.expect("start").expect("due");
+            let refused = world.settlement(&started, Settled::Refused { mendable: true });
+            assert_eq!(world.store().settle(refused).await.expect("settle"), Reason::Refused);
+        }
+        world.reopen();
+        assert_eq!(world.deliver("pager").await, [], "not before the delay is over");
+        world.later(300);
+        world.wake().await;
+        let mut claims = world.claim("pager").await;
+        let last = claims.remove(1);
+        let started = world.store().start(claims.remove(0), world.now).await.expect("start");
+        let done = Settled::Delivered { remember: None };
+        let done = world.settlement(&started.expect("due"), done);
+        let credential = done.credential;
+        assert_eq!(world.store().settle(done).await.expect("settle"), Reason::Delivered);
+        let head = world.head(1).await;
+        assert_eq!(head.told("pager").expect("row").credential, Some(credential));
+        let started = world.store().start(last, world.now).await.expect("start").expect("due");
+        world.later(24 * 3600);
+        let refused = world.settlement(&started, Settled::Refused { mendable: true });
+        assert_eq!(world.store().settle(refused).await.expect("settle"), Reason::GaveUp);
+        assert_eq!(lane(&world, "pager").await.dead, 1);
     });
 }
 
