@@ -22,7 +22,7 @@ mod values;
 pub use cases::{Expectation, RouteTest, TestInput};
 pub use environment::{Environment, setting_variables};
 pub use problem::{Level, Problem, Report, Span, Word};
-pub use receivers::{Fallback, INBOX, Receiver};
+pub use receivers::{INBOX, Receiver};
 pub use routes::{Error, Options, Routes};
 pub use settings::{Error as SettingsError, Layers, LogFormat, Paths, Settings};
 pub use sources::{Limit, Source};

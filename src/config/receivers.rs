@@ -14,7 +14,7 @@ use crate::deliver::render::Templates;
 use crate::deliver::senders::{
     Param, ParamError, ParamType, ParamValue, Params, Sender, SenderKind,
 };
-use crate::domain::{Tell, Tells, Traits};
+use crate::domain::{Fallback, Tell, Tells, Traits};
 use crate::limits::FALLBACK_DEPTH_MAX;
 
 /// The receiver that is always there: it keeps what it is told in the store and prints a line.
@@ -74,14 +74,6 @@ impl std::fmt::Debug for Receiver {
         out.field("name", &self.name).field("kind", &self.kind.name);
         out.field("params", &self.params).field("traits", &self.traits).finish_non_exhaustive()
     }
-}
-
-/// Who is told when a receiver cannot be reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fallback {
-    pub receiver: Arc<str>,
-    /// Counted from the first failed attempt.
-    pub after: Duration,
 }
 
 /// All receivers, and where their names and fallbacks stand.

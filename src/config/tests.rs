@@ -279,6 +279,9 @@ fn routes_inherit() {
     assert_eq!(&*rules.policy("gone").route, ROOT);
     assert!(rules.traits("oncall-db").notices);
     assert!(rules.traits("gone").draining);
+    let after = Duration::from_mins(10);
+    let expected = crate::domain::Fallback { receiver: "sms".into(), after };
+    assert_eq!(rules.fallbacks, [("chat-db".into(), expected)].into());
 }
 
 #[test]

@@ -170,6 +170,14 @@ impl Traits {
     }
 }
 
+/// Who is told when a receiver cannot be reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fallback {
+    pub receiver: Arc<str>,
+    /// Counted from the first failed attempt to say that an incident opened, reopened or rose.
+    pub after: Duration,
+}
+
 /// What the store needs of the configuration to judge incidents: swapped as a whole at a reload.
 #[derive(Clone, Debug)]
 pub struct Rules {
@@ -179,6 +187,8 @@ pub struct Rules {
     pub fallback: Arc<Policy>,
     /// Traits by receiver name.
     pub traits: HashMap<Arc<str>, Traits>,
+    /// Fallbacks by the name of the receiver that has one.
+    pub fallbacks: HashMap<Arc<str>, Fallback>,
     /// When this configuration was loaded: the origin of the grid timers.
     pub loaded_at: Timestamp,
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::fallback::is_page;
 use super::schedule::grid;
 use super::{
     Head, Policy, Reason, Retry, Severity, State, Tell, Timestamp, Timing, Told, ToldState, Traits,
@@ -316,7 +317,7 @@ pub fn settle(
             let attempts = told.retry.map_or(1, |retry| retry.attempts.saturating_add(1));
             let delay =
                 after.unwrap_or_default().max(patience.backoff.delay(attempts, patience.seed));
-            told.retry = Some(again(told.retry, delay, now));
+            told.retry = Some(again(told, telling.why, delay, now));
             Reason::Retrying
         }
         Settled::Refused { mendable } => {
@@ -324,7 +325,7 @@ pub fn settle(
             if over || (resolved_for.is_some() && !mendable) {
                 return give_up(told, newest);
             }
-            told.retry = Some(again(told.retry, patience.backoff.cap, now));
+            told.retry = Some(again(told, telling.why, patience.backoff.cap, now));
             Reason::Refused
         }
     }
@@ -336,9 +337,12 @@ fn give_up(told: &mut Told, newest: u32) -> Reason {
     Reason::GaveUp
 }
 
-/// One more attempt after `delay`.
-fn again(before: Option<Retry>, delay: Duration, now: Timestamp) -> Retry {
+/// One more attempt after `delay`, when one at `why` failed.
+fn again(told: &Told, why: Why, delay: Duration, now: Timestamp) -> Retry {
+    let before = told.retry;
+    let page_since = before.and_then(|retry| retry.page_since);
     Retry {
+        page_since: page_since.or_else(|| is_page(told, why).then_some(now)),
         attempts: before.map_or(1, |retry| retry.attempts.saturating_add(1)),
         at: now.plus(delay),
         since: before.map_or(now, |retry| retry.since),

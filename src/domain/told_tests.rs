@@ -278,6 +278,7 @@ fn unknown_receivers_only_close() {
         policies: std::collections::HashMap::new(),
         fallback: Arc::new(policy()),
         traits: std::collections::HashMap::new(),
+        fallbacks: std::collections::HashMap::new(),
         loaded_at: at(0),
     };
     assert!(rules.traits("gone").draining);

@@ -211,6 +211,87 @@ fn a_close_that_a_person_can_mend_is_tried_until_it_is_too_old() {
     });
 }
 
+/// `chat` falls back to `phone` after five minutes.
+fn with_fallback() -> Rules {
+    let mut rules = rules();
+    let after = Duration::from_mins(5);
+    rules.traits.insert("phone".into(), Traits::SMS);
+    rules.fallbacks.insert("chat".into(), Fallback { receiver: "phone".into(), after });
+    rules
+}
+
+/// One failed attempt of `chat` at the only incident.
+async fn fail(world: &World) {
+    let claim = world.claim("chat").await.remove(0);
+    let started = world.store().start(claim, world.now).await.expect("start").expect("wanted");
+    let failed = world.settlement(&started, Settled::Failed { after: None, maybe: false });
+    assert_eq!(world.store().settle(failed).await.expect("settle"), Reason::Retrying);
+}
+
+#[test]
+fn a_fallback_is_told_and_closed() {
+    check_with(with_fallback(), |mut world| async move {
+        world.send(firing("db", Severity::Error), &["own"]).await;
+        world.later(10);
+        fail(&world).await;
+        world.later(200);
+        world.wake().await;
+        fail(&world).await;
+        assert_eq!(world.deliver("phone").await, []);
+        // The time goes on counting while nobody is there.
+        world.reopen();
+        world.later(99);
+        world.wake().await;
+        assert_eq!(world.deliver("phone").await, [], "a second too early");
+        assert_eq!(world.wake().await, Some(world.now.plus(Duration::from_secs(1))));
+        world.later(1);
+        world.wake().await;
+        assert!(world.ear.take().contains(&"phone".to_owned()), "its lane is rung for");
+        world.reopen();
+        assert_eq!(world.deliver("phone").await, [(1, Why::Open)]);
+        let head = world.head(1).await;
+        assert_eq!(head.told("phone").expect("row").via.as_deref(), Some("chat"));
+        let history = world.store().history(1).await.expect("history");
+        assert_eq!(history.iter().filter(|(_, reason)| *reason == Reason::FellBack).count(), 1);
+        world.wake().await;
+        fail(&world).await;
+        world.send(resolved("db"), &[]).await;
+        assert_eq!(world.deliver("phone").await, [(1, Why::Resolved)]);
+        assert_eq!(world.deliver("chat").await, [], "it never heard of it");
+        world.later(3600);
+        assert_eq!(world.wake().await, None, "nothing is left to do");
+    });
+}
+
+#[test]
+fn who_is_told_in_time_needs_no_fallback() {
+    check_with(with_fallback(), |mut world| async move {
+        world.send(firing("db", Severity::Error), &["own"]).await;
+        fail(&world).await;
+        world.later(299);
+        world.wake().await;
+        assert_eq!(world.deliver("chat").await, [(1, Why::Open)]);
+        world.later(600);
+        world.wake().await;
+        assert_eq!(world.deliver("phone").await, []);
+        assert!(world.head(1).await.told("phone").is_none());
+    });
+}
+
+#[test]
+fn a_fallback_that_a_reload_brings_counts_from_the_first_failure() {
+    check(|mut world| async move {
+        world.send(firing("db", Severity::Error), &["own"]).await;
+        fail(&world).await;
+        world.later(400);
+        world.wake().await;
+        world.rules = Arc::new(with_fallback());
+        world.store().adopt(world.rules.clone(), world.now).await.expect("adopt");
+        world.wake().await;
+        assert_eq!(world.deliver("phone").await, [(1, Why::Open)]);
+    });
+}
+
 #[test]
 fn receivers_that_are_gone_are_closed() {
     check(|mut world| async move {
