@@ -113,6 +113,10 @@ pub const SECRET_FILE_BYTES_MAX: u64 = 64 << 10;
 pub const TOLD_ROWS_MAX: usize = 64;
 /// Longest chain of fallbacks from one receiver.
 pub const FALLBACK_DEPTH_MAX: usize = 3;
+/// Largest table of a source or receiver kind.
+pub const TABLE_BYTES_MAX: u64 = 256 << 10;
+/// Tables read from one directory.
+pub const TABLES_MAX: usize = 200;
 /// Largest template file: a template is a page, not a program.
 pub const TEMPLATE_BYTES_MAX: u64 = 64 << 10;
 /// Templates read from one directory.

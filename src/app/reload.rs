@@ -30,7 +30,8 @@ impl Reader {
         let templates = Templates::load(folder).map_err(|problems| Error::Templates {
             problems: problems.iter().map(ToString::to_string).collect(),
         })?;
-        let catalog = Catalog::with_tables(&self.files.sources).map_err(|mut reports| {
+        let catalog = Catalog::with_tables(&self.files.sources, &self.files.receivers);
+        let catalog = catalog.map_err(|mut reports| {
             let (path, report) = reports.swap_remove(0);
             Error::Routes { source: config::Error::Invalid { path, report } }
         })?;

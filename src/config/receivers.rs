@@ -33,8 +33,6 @@ pub struct Receiver {
     /// Name of a template, without directory and endings.
     pub template: Option<String>,
     pub fallback: Option<Fallback>,
-    /// One request per transition instead of the latest state.
-    pub every_transition: bool,
     /// How long one request may take; the process setting where none is given.
     pub timeout: Option<Duration>,
     /// Requests at the same time; the process setting where none is given.
@@ -60,7 +58,6 @@ impl Receiver {
             limit: Limit { per_second: kind.rate.0, burst: kind.rate.1 },
             template: None,
             fallback: None,
-            every_transition: false,
             timeout: None,
             concurrency: None,
             templates: Arc::clone(&catalog.templates),
@@ -150,7 +147,6 @@ fn one(
     if let Some((to, _)) = &fallback {
         fallbacks.insert(name.to_owned(), to.clone());
     }
-    let every_transition = section.get("every_transition").and_then(|node| reader.boolean(node));
     let timeout = section.get("timeout").and_then(|node| reader.interval(node));
     let concurrency = section.get("concurrency").and_then(|node| reader.integer(node, 1..=256));
     let wishes = Wishes::read(reader, &mut section);
@@ -173,7 +169,6 @@ fn one(
         limit: limit.unwrap_or(Limit { per_second: kind.rate.0, burst: kind.rate.1 }),
         template,
         fallback: fallback.map(|((to, _), after)| Fallback { receiver: to.into(), after }),
-        every_transition: every_transition.unwrap_or(false),
         timeout,
         concurrency: concurrency.and_then(|count| usize::try_from(count).ok()),
         templates: Arc::clone(&catalog.templates),
@@ -188,7 +183,7 @@ fn one(
 
 /// Places that may hold secrets: everything but the keys known not to be.
 pub(super) fn hide(reader: &mut Reader<'_>, catalog: &Catalog, receivers: &Node) {
-    const PLAIN: [&str; 12] = [
+    const PLAIN: [&str; 11] = [
         "kind",
         "limit",
         "template",
@@ -200,7 +195,6 @@ pub(super) fn hide(reader: &mut Reader<'_>, catalog: &Catalog, receivers: &Node)
         "max_age",
         "timeout",
         "concurrency",
-        "every_transition",
     ];
     let Value::Table(table) = &receivers.value else {
         receivers.leaves(&mut reader.hidden);

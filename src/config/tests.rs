@@ -338,6 +338,67 @@ receivers = ["inbox"]
     assert!(matches!(&routes.sources["b"].kind, Kind::BuiltIn(kind) if kind.name() == "generic"));
 }
 
+const OWN_KIND: &str = r#"
+about  = "our own pager"
+traits = "pager"
+
+[params.url]
+type     = "url"
+required = true
+
+[request]
+template = "ntfy"
+
+[params.topic]
+type    = "text"
+default = "x"
+"#;
+
+/// A directory with tables of receiver kinds, and what becomes of it.
+fn with_receivers(files: &[(&str, &str)]) -> Result<Catalog, String> {
+    let directory = tempfile::tempdir().expect("a directory");
+    for (name, text) in files {
+        std::fs::write(directory.path().join(name), text).expect("writable");
+    }
+    let catalog = Catalog::with_tables(Path::new("nowhere"), directory.path());
+    catalog.map_err(|reports| {
+        let shown: String = reports.iter().map(|(_, report)| report.render(false)).collect();
+        shown.replace(&directory.path().display().to_string(), "receivers")
+    })
+}
+
+#[test]
+fn own_receiver_kinds_are_tables() {
+    let files = [("own.toml", OWN_KIND), ("discord.toml", OWN_KIND), ("README.md", "[")];
+    let catalog = with_receivers(&files).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(catalog.sender("discord").expect("replaced").about, "our own pager");
+    assert_eq!(catalog.senders.len(), Catalog::builtin().senders.len() + 1);
+    let text = "[receivers.own]\nkind = \"own\"\nurl = \"${SLACK_URL}\"\n\
+                [defaults]\nreceivers = [\"own\"]\n";
+    let environment = Environment { variable: &variable, file: &file };
+    let options = Options { catalog: &catalog, environment, strict: true };
+    let routes = Routes::parse(Path::new("routes.toml"), text, &options)
+        .unwrap_or_else(|report| panic!("{}", report.render(false)));
+    assert!(routes.receivers["own"].traits.closes, "it has the traits of a pager");
+}
+
+#[test]
+fn problems_of_own_receiver_kinds_have_places() {
+    let long = "#".repeat(300 << 10);
+    let rows = [
+        ("a.toml", "about = \"x\"\nabut = 1", "receivers/a.toml:2:1"),
+        ("a.toml", "[params.url]\ntype = \"link\"", "\"link\" is none of secret, url"),
+        ("a.toml", "", "params.url is missing"),
+        ("inbox.toml", OWN_KIND, "`inbox` is built in"),
+        ("a.toml", &long, "larger than"),
+    ];
+    for (name, text, expected) in rows {
+        let problems = with_receivers(&[(name, text), ("fine.toml", OWN_KIND)]).err();
+        let problems = problems.unwrap_or_else(|| panic!("{expected}: there are none"));
+        assert!(problems.contains(expected), "{expected}: {problems}");
+    }
+}
+
 #[test]
 fn strange_files_do_not_panic() {
     for text in [

@@ -32,8 +32,6 @@ pub struct Policy {
     pub resolve_timeout: Duration,
     /// Firing again within this time after a resolve continues the same incident.
     pub reopen_window: Duration,
-    /// How long a resolve by hand holds back members that still fire.
-    pub dismiss_for: Duration,
 }
 
 impl Policy {
@@ -50,7 +48,6 @@ impl Policy {
             repeat_interval: Duration::from_secs(4 * 60 * MINUTE),
             resolve_timeout: Duration::from_secs(24 * 60 * MINUTE),
             reopen_window: Duration::from_secs(5 * MINUTE),
-            dismiss_for: Duration::from_secs(4 * 60 * MINUTE),
         }
     }
 }
