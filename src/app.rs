@@ -155,7 +155,7 @@ pub async fn start(setup: Setup) -> Result<RunningApp, Error> {
     let metrics = Arc::new(Metrics::default());
     let defaults = defaults(&setup.settings);
     let now = setup.clock.now();
-    let routes = reader.read()?;
+    let routes = reader.read(now)?;
     let loaded = load::build(&routes, None, &defaults, &metrics, now)
         .map_err(|source| Error::Load { source })?;
     for warning in &loaded.warnings {

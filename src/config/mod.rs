@@ -17,6 +17,7 @@ pub mod settings;
 mod sources;
 mod suggest;
 mod tree;
+mod trials;
 mod values;
 
 pub use cases::{Expectation, RouteTest, TestInput};
@@ -27,6 +28,7 @@ pub use routes::{Error, Options, Routes};
 pub use settings::{Error as SettingsError, Layers, LogFormat, Paths, Settings};
 pub use sources::{Limit, Source};
 pub use tree::ROOT;
+pub use trials::Trial;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};

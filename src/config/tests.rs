@@ -124,7 +124,8 @@ fn problems_are_shown_as_in_the_golden_files() {
         count += 1;
         let text = std::fs::read_to_string(&path).expect("readable");
         let strict = text.starts_with("# strict");
-        let report = parse(&text, strict).map_or_else(|report| report, |routes| routes.warnings);
+        let tried = parse(&text, strict).and_then(|routes| routes.tried(Timestamp::from_secs(0)));
+        let report = tried.map_or_else(|report| report, |routes| routes.warnings);
         let shown = report.render(false);
         assert!(!shown.contains("s3cret"), "{} shows a secret:\n{shown}", path.display());
         assert!(!report.to_json().to_string().contains("s3cret"), "{}", path.display());
@@ -294,6 +295,32 @@ fn tests_are_kept() {
     assert_eq!(alert.severity, Severity::Critical);
     let decision = routes.table.decide(&test.source, &alert);
     assert_eq!(&*decision.joins[0].policy.route, "db-eu");
+}
+
+#[test]
+fn tests_are_run() {
+    let routes = example();
+    assert!(routes.trials(Timestamp::from_secs(0)).iter().all(Trial::holds));
+    let directory = tempfile::tempdir().expect("a directory");
+    let payload = r#"{"title": "Disk full", "severity": "critical", "id": "7"}"#;
+    std::fs::write(directory.path().join("payload.json"), payload).expect("writable");
+    let text = |expected: &str| {
+        format!(
+            "[sources.own]\nkind = \"generic\"\nauth = \"none\"\n[defaults]\nreceivers = [\"inbox\"]\n\
+             [[test]]\npayload = \"payload.json\"\nsource = \"own\"\nexpect = {{ {expected} }}\n"
+        )
+    };
+    // Beside the file, wherever that is.
+    let path = directory.path().join("routes.toml");
+    let options = Options { catalog: catalog(), environment: Environment::empty(), strict: true };
+    let misses = |expected: &str| {
+        let routes = Routes::parse(&path, &text(expected), &options);
+        let routes = routes.unwrap_or_else(|report| panic!("{}", report.render(false)));
+        routes.trials(Timestamp::from_secs(0)).remove(0).misses
+    };
+    assert_eq!(misses("severity = \"critical\", title = \"Disk full\""), [] as [String; 0]);
+    assert_eq!(misses("severity = \"info\""), ["expected severity \"info\", got \"critical\""]);
+    assert_eq!(misses("env = \"prod\""), ["expected env \"prod\", got \"\""]);
 }
 
 #[test]
