@@ -24,6 +24,7 @@ fn rules() -> Arc<Rules> {
         policies: HashMap::from([("all".into(), policy.clone())]),
         fallback: policy,
         traits: HashMap::from([("chat".into(), Traits::CHAT)]),
+        fallbacks: HashMap::new(),
         loaded_at: Timestamp::default(),
     })
 }

@@ -155,7 +155,7 @@ pub async fn start(setup: Setup) -> Result<RunningApp, Error> {
     let metrics = Arc::new(Metrics::default());
     let defaults = defaults(&setup.settings);
     let now = setup.clock.now();
-    let routes = reader.read()?;
+    let routes = reader.read(now)?;
     let loaded = load::build(&routes, None, &defaults, &metrics, now)
         .map_err(|source| Error::Load { source })?;
     for warning in &loaded.warnings {
@@ -164,6 +164,11 @@ pub async fn start(setup: Setup) -> Result<RunningApp, Error> {
     let bells = Arc::new(Bells::default());
     let (fatal, fatals) = mpsc::channel(1);
     let store = open(&setup, &loaded.active.rules, &bells, &fatal)?;
+    if let Some(id) = setup.settings.instance.as_deref().filter(|id| *id != store.instance()) {
+        // Another id would orphan what is open at receivers under the old one.
+        let kept = store.instance();
+        tracing::warn!(id, kept, "setting instance.id is ignored: the store has its own already");
+    }
     let rules = Arc::clone(&loaded.active.rules);
     let gone = store.adopt(rules, now).await.map_err(|source| Error::Store { source })?;
     for (receiver, open) in &gone {

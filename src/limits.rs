@@ -109,8 +109,14 @@ pub const NAME_BYTES_MAX: usize = 64;
 pub const ROUTES_BYTES_MAX: u64 = 4 << 20;
 /// Largest file that a `file:` secret names.
 pub const SECRET_FILE_BYTES_MAX: u64 = 64 << 10;
+/// Receivers that may know of one incident: those of its routes and their fallbacks. Bounds the record of the incident.
+pub const TOLD_ROWS_MAX: usize = 64;
 /// Longest chain of fallbacks from one receiver.
 pub const FALLBACK_DEPTH_MAX: usize = 3;
+/// Largest table of a source or receiver kind.
+pub const TABLE_BYTES_MAX: u64 = 256 << 10;
+/// Tables read from one directory.
+pub const TABLES_MAX: usize = 200;
 /// Largest template file: a template is a page, not a program.
 pub const TEMPLATE_BYTES_MAX: u64 = 64 << 10;
 /// Templates read from one directory.

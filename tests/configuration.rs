@@ -68,6 +68,42 @@ fn check_says_how_it_went() {
     assert!(err.contains("missing.toml"), "{err}");
 }
 
+#[test]
+fn tests_of_routes_are_run() {
+    let example = root().join("routes.toml");
+    let (code, out, err) = run(&["test", "--routes", path(&example)]);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(out.ends_with("1 passed, 0 failed\n"), "{out}");
+
+    let text = "[defaults]\nreceivers = [\"inbox\"]\n\
+                [[test]]\nlabels = { team = \"db\" }\nexpect = { route = \"default\" }\n\
+                [[test]]\nlabels = { team = \"db\" }\nexpect = { dropped = true }\n";
+    let (_keep, routes) = write(text);
+    let (code, out, _) = run(&["test", "--routes", path(&routes)]);
+    assert_eq!(code, 1);
+    let place = |line: u32| format!("{}:{line} labels team=\"db\"\n", path(&routes));
+    assert!(out.contains(&format!("ok     {}", place(3))), "{out}");
+    assert!(out.contains(&format!("FAILED {}", place(6))), "{out}");
+    assert!(out.contains("expected dropped true, got false\n1 passed, 1 failed"), "{out}");
+
+    let (code, out, _) = run(&["test", "--json", "--routes", path(&routes)]);
+    let json: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!((code, &json["failed"], &json["tests"][1]["line"]), (1, &1.into(), &6.into()));
+
+    let (code, out, _) = run(&["check", "--routes", path(&routes)]);
+    assert_eq!(code, 1);
+    assert!(out.contains("error[test_failed]") && out.contains("routes.toml:6:1"), "{out}");
+    let (code, out, _) = run(&["check", "--json", "--routes", path(&routes)]);
+    let json: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!((code, &json["problems"][0]["line"]), (1, &6.into()));
+
+    let (code, _, err) = run(&["serve", "--listen", "127.0.0.1:0", "--routes", path(&routes)]);
+    assert_eq!(code, 2);
+    assert!(err.contains("routes.toml:6:1") && err.contains("got false"), "{err}");
+    // What is to be explained are failing tests, too.
+    assert_eq!(explain(&["--routes", path(&routes)]).0, 0);
+}
+
 const PAYLOAD: &str = r#"{"title": "Disk full", "severity": "critical", "team": "db", "id": "7"}"#;
 
 fn explain(arguments: &[&str]) -> (i32, String, String) {

@@ -23,6 +23,7 @@ fn fill(directory: &Path) {
         policies: HashMap::new(),
         fallback: policy.clone(),
         traits: HashMap::new(),
+        fallbacks: HashMap::new(),
         loaded_at: Timestamp::default(),
     };
     let options = SledOptions { free_bytes_min: 0, ..SledOptions::default() };

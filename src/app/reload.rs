@@ -12,6 +12,7 @@ use super::load::{self, Defaults};
 use crate::config::{self, Catalog, Environment, Options, Paths, Routes};
 use crate::deliver::Lanes;
 use crate::deliver::render::Templates;
+use crate::domain::Timestamp;
 use crate::http::Shared;
 use crate::http::reloads::{Ask, Draining, Reloaded};
 
@@ -24,13 +25,21 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Reads and checks. Blocks on the disk.
-    pub(super) fn read(&self) -> Result<Routes, Error> {
+    /// Reads, checks, and runs the tests of the file. `now` is when the payloads of tests arrive. Blocks on the disk.
+    pub(super) fn read(&self, now: Timestamp) -> Result<Routes, Error> {
+        let path = self.files.path.clone();
+        self.routes()?
+            .tried(now)
+            .map_err(|report| Error::Routes { source: config::Error::Invalid { path, report } })
+    }
+
+    fn routes(&self) -> Result<Routes, Error> {
         let folder = Some(&*self.files.templates).filter(|folder| folder.is_dir());
         let templates = Templates::load(folder).map_err(|problems| Error::Templates {
             problems: problems.iter().map(ToString::to_string).collect(),
         })?;
-        let catalog = Catalog::with_tables(&self.files.sources).map_err(|mut reports| {
+        let catalog = Catalog::with_tables(&self.files.sources, &self.files.receivers);
+        let catalog = catalog.map_err(|mut reports| {
             let (path, report) = reports.swap_remove(0);
             Error::Routes { source: config::Error::Invalid { path, report } }
         })?;
@@ -97,7 +106,8 @@ impl Reloader {
     /// Everything that can fail comes first; from the store's answer on nothing fails.
     async fn reload(&self) -> Result<Reloaded, Error> {
         let reader = self.reader.clone();
-        let routes = tokio::task::spawn_blocking(move || reader.read())
+        let now = self.shared.clock.now();
+        let routes = tokio::task::spawn_blocking(move || reader.read(now))
             .await
             .map_err(|error| Error::Fatal { reason: error.to_string() })??;
         let now = self.shared.clock.now();

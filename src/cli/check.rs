@@ -7,6 +7,7 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::setup::{self, Error, Files, Setup};
+use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Report, settings};
 
 /// Shows every problem of the configuration with its place. Connects to nothing.
@@ -52,8 +53,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut summary = None;
     match setup::load(&args.files, args.strict) {
         Ok(setup) => {
-            findings.add(&setup.routes.warnings, colored);
             summary = Some(summarize(&setup));
+            match setup.routes.tried(SystemClock::default().now()) {
+                Ok(routes) => findings.add(&routes.warnings, colored),
+                Err(report) => findings.add(&report, colored),
+            }
         }
         Err(Error::Routes(config::Error::Invalid { report, .. })) => findings.add(&report, colored),
         Err(Error::Tables(reports)) => {

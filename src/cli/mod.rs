@@ -8,6 +8,7 @@ mod explain_text;
 mod serve;
 mod setup;
 mod store;
+mod test;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -32,6 +33,7 @@ enum Command {
     Explain(explain::Args),
     Serve(serve::Args),
     Store(store::Args),
+    Test(test::Args),
 }
 
 /// Runs the command that the arguments name.
@@ -44,6 +46,7 @@ pub fn main() -> ExitCode {
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::Store(args)) => store::run(&args),
+        Some(Command::Test(args)) => test::run(&args),
     };
     match done {
         Ok(code) => code,

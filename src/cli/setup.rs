@@ -29,7 +29,7 @@ pub(super) struct Setup {
 pub(super) enum Error {
     #[error("settings")]
     Settings(#[source] Box<settings::Error>),
-    #[error("{} tables of source kinds have problems", .0.len())]
+    #[error("{} tables of kinds have problems", .0.len())]
     Tables(Vec<Report>),
     #[error("templates have {} problems", .0.len())]
     Templates(Vec<String>),
@@ -60,7 +60,8 @@ pub(super) fn load_with(
     let folder = Some(&*settings.routes.templates).filter(|folder| folder.is_dir());
     let templates = Templates::load(folder)
         .map_err(|problems| Error::Templates(problems.iter().map(ToString::to_string).collect()))?;
-    let catalog = Catalog::with_tables(&settings.routes.sources).map_err(|reports| {
+    let (sources, receivers) = (&settings.routes.sources, &settings.routes.receivers);
+    let catalog = Catalog::with_tables(sources, receivers).map_err(|reports| {
         Error::Tables(reports.into_iter().map(|(_, report)| report).collect())
     })?;
     let catalog = Catalog { templates: Arc::new(templates), ..catalog };

@@ -129,6 +129,7 @@ fn import(place: &Place) -> anyhow::Result<ExitCode> {
         policies: HashMap::new(),
         fallback: Arc::new(Policy::new("import", Vec::new())),
         traits: HashMap::new(),
+        fallbacks: HashMap::new(),
         loaded_at: Timestamp::default(),
     };
     let options = SledOptions { cache_bytes: CACHE_BYTES, ..SledOptions::default() };

@@ -1,4 +1,4 @@
-//! `[[test]]`: what the routes are expected to do. Running them is the work of `alertbridge test`.
+//! `[[test]]`: what the routes are expected to do.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -17,6 +17,8 @@ use crate::domain::{Alert, Field, Severity, Status};
 pub struct RouteTest {
     /// Line of the file, from 1.
     pub line: usize,
+    /// Where it stands.
+    pub span: Span,
     /// Name of the configured source that the input comes from; may be empty for labels.
     pub source: String,
     pub input: TestInput,
@@ -26,7 +28,7 @@ pub struct RouteTest {
 /// What is put in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TestInput {
-    /// A file with a payload, as an absolute path or from the directory of `routes.toml`.
+    /// A file with a payload; relative paths begin at the directory of `routes.toml`.
     Payload(PathBuf),
     /// One firing alert with these values: names of fields set the field.
     Labels(BTreeMap<String, String>),
@@ -125,17 +127,17 @@ fn one(
                 let message = "a test with a payload needs `source`";
                 reader.report(Problem::error(Word::MissingKey, path_span, message));
             }
-            Some(TestInput::Payload(path.into()))
+            Some(TestInput::Payload(reader.path(&path)))
         }
         (None, Some(node)) => self::labels(reader, node).map(TestInput::Labels),
         _ => {
             let message = "a test has either `payload` or `labels`";
-            reader.report(Problem::error(Word::MissingKey, span, message));
+            reader.report(Problem::error(Word::MissingKey, span.clone(), message));
             None
         }
     };
     let source = source.map(|(source, _)| source).unwrap_or_default();
-    Some(RouteTest { line, source, input: input?, expect: expect? })
+    Some(RouteTest { line, span, source, input: input?, expect: expect? })
 }
 
 fn labels(reader: &mut Reader<'_>, node: &Node) -> Option<BTreeMap<String, String>> {

@@ -47,11 +47,12 @@ pub enum Word {
     UnreachableRoute,
     UnusedReceiver,
     ToldTwice,
+    TestFailed,
 }
 
 impl Word {
     /// Every word, in the order of the documentation.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Syntax,
         Self::UnknownKey,
         Self::MissingKey,
@@ -68,6 +69,7 @@ impl Word {
         Self::UnreachableRoute,
         Self::UnusedReceiver,
         Self::ToldTwice,
+        Self::TestFailed,
     ];
 
     /// The word as printed.
@@ -89,6 +91,7 @@ impl Word {
             Self::UnreachableRoute => "unreachable_route",
             Self::UnusedReceiver => "unused_receiver",
             Self::ToldTwice => "told_twice",
+            Self::TestFailed => "test_failed",
         }
     }
 }
@@ -162,6 +165,12 @@ impl Report {
         problems.sort_by_key(|problem| (problem.span.start, problem.level));
         problems.dedup();
         Self { file: file.to_owned(), text: text.to_owned(), hidden, problems }
+    }
+
+    /// The report with more problems of the same file.
+    pub(super) fn with(&self, more: Vec<Problem>) -> Self {
+        let problems = self.problems.iter().cloned().chain(more).collect();
+        Self::new(&self.file, &self.text, self.hidden.clone(), problems)
     }
 
     /// All problems.

@@ -1,7 +1,7 @@
 //! Reads typed values out of a document and collects what is wrong with them.
 
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::document::{Entry, Node, Table, Value};
@@ -29,6 +29,11 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     pub(super) fn new(environment: &'a Environment<'a>, directory: &'a Path, strict: bool) -> Self {
         Self { environment, directory, strict, problems: Vec::new(), hidden: Vec::new() }
+    }
+
+    /// `path` from the directory of the file.
+    pub(super) fn path(&self, path: &str) -> PathBuf {
+        self.directory.join(path)
     }
 
     pub(super) fn report(&mut self, problem: Problem) {

@@ -14,7 +14,7 @@ use crate::deliver::render::Templates;
 use crate::deliver::senders::{
     Param, ParamError, ParamType, ParamValue, Params, Sender, SenderKind,
 };
-use crate::domain::{Tell, Tells, Traits};
+use crate::domain::{Fallback, Tell, Tells, Traits};
 use crate::limits::FALLBACK_DEPTH_MAX;
 
 /// The receiver that is always there: it keeps what it is told in the store and prints a line.
@@ -33,8 +33,6 @@ pub struct Receiver {
     /// Name of a template, without directory and endings.
     pub template: Option<String>,
     pub fallback: Option<Fallback>,
-    /// One request per transition instead of the latest state.
-    pub every_transition: bool,
     /// How long one request may take; the process setting where none is given.
     pub timeout: Option<Duration>,
     /// Requests at the same time; the process setting where none is given.
@@ -60,7 +58,6 @@ impl Receiver {
             limit: Limit { per_second: kind.rate.0, burst: kind.rate.1 },
             template: None,
             fallback: None,
-            every_transition: false,
             timeout: None,
             concurrency: None,
             templates: Arc::clone(&catalog.templates),
@@ -74,14 +71,6 @@ impl std::fmt::Debug for Receiver {
         out.field("name", &self.name).field("kind", &self.kind.name);
         out.field("params", &self.params).field("traits", &self.traits).finish_non_exhaustive()
     }
-}
-
-/// Who is told when a receiver cannot be reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fallback {
-    pub receiver: Arc<str>,
-    /// Counted from the first failed attempt.
-    pub after: Duration,
 }
 
 /// All receivers, and where their names and fallbacks stand.
@@ -158,7 +147,6 @@ fn one(
     if let Some((to, _)) = &fallback {
         fallbacks.insert(name.to_owned(), to.clone());
     }
-    let every_transition = section.get("every_transition").and_then(|node| reader.boolean(node));
     let timeout = section.get("timeout").and_then(|node| reader.interval(node));
     let concurrency = section.get("concurrency").and_then(|node| reader.integer(node, 1..=256));
     let wishes = Wishes::read(reader, &mut section);
@@ -181,7 +169,6 @@ fn one(
         limit: limit.unwrap_or(Limit { per_second: kind.rate.0, burst: kind.rate.1 }),
         template,
         fallback: fallback.map(|((to, _), after)| Fallback { receiver: to.into(), after }),
-        every_transition: every_transition.unwrap_or(false),
         timeout,
         concurrency: concurrency.and_then(|count| usize::try_from(count).ok()),
         templates: Arc::clone(&catalog.templates),
@@ -196,7 +183,7 @@ fn one(
 
 /// Places that may hold secrets: everything but the keys known not to be.
 pub(super) fn hide(reader: &mut Reader<'_>, catalog: &Catalog, receivers: &Node) {
-    const PLAIN: [&str; 12] = [
+    const PLAIN: [&str; 11] = [
         "kind",
         "limit",
         "template",
@@ -208,7 +195,6 @@ pub(super) fn hide(reader: &mut Reader<'_>, catalog: &Catalog, receivers: &Node)
         "max_age",
         "timeout",
         "concurrency",
-        "every_transition",
     ];
     let Value::Table(table) = &receivers.value else {
         receivers.leaves(&mut reader.hidden);

@@ -119,8 +119,10 @@ impl Routes {
             }
         }
         let traits = self.receivers.values().map(|r| (Arc::clone(&r.name), r.traits)).collect();
+        let fallback = |r: &Receiver| Some((Arc::clone(&r.name), r.fallback.clone()?));
+        let fallbacks = self.receivers.values().filter_map(fallback).collect();
         let root = self.table.root();
-        Rules { policies, fallback: Arc::clone(&root.policy), traits, loaded_at }
+        Rules { policies, fallback: Arc::clone(&root.policy), traits, fallbacks, loaded_at }
     }
 }
 

@@ -62,7 +62,6 @@ pub struct Store {
     pub min_free_bytes: u64,
     pub keep_resolved: Duration,
     pub keep_history: Duration,
-    pub keep_attempts: Duration,
 }
 
 /// `[routes]`: where the other files are.
@@ -261,14 +260,12 @@ fn store(from: &mut Checker<'_>) -> Option<Store> {
     let min_free_bytes = from.integer("store", "min_free_bytes", 0, TEBIBYTE);
     let keep_resolved = from.duration("store", "keep_resolved");
     let keep_history = from.duration("store", "keep_history");
-    let keep_attempts = from.duration("store", "keep_attempts");
     Some(Store {
         path: path?,
         cache_bytes: cache_bytes?,
         min_free_bytes: min_free_bytes?,
         keep_resolved: keep_resolved?,
         keep_history: keep_history?,
-        keep_attempts: keep_attempts?,
     })
 }
 

@@ -26,8 +26,6 @@ pub struct Source {
     pub limit: Option<Limit>,
     /// Largest body in bytes as received; the process setting where none is given.
     pub body_limit: Option<usize>,
-    /// The vendor-shaped endpoint whose requests without credential belong to this source.
-    pub endpoint: Option<String>,
     /// Topics whose subscriptions are confirmed (`aws-sns`).
     pub topics: Topics,
     /// Not in the file but built in: answers only on loopback.
@@ -43,7 +41,6 @@ impl Source {
             profile: Profile { auth: Auth::None, allow: AllowList::default() },
             limit: None,
             body_limit: None,
-            endpoint: None,
             topics: Topics::default(),
             loopback_only: true,
         }
@@ -85,8 +82,7 @@ pub(super) fn read(
 
 /// Places that may hold secrets: everything but the keys known not to be.
 pub(super) fn hide(reader: &mut Reader<'_>, sources: &Node) {
-    const PLAIN: [&str; 7] =
-        ["kind", "allow", "limit", "body_limit", "table", "endpoint", "topics"];
+    const PLAIN: [&str; 6] = ["kind", "allow", "limit", "body_limit", "table", "topics"];
     let Value::Table(table) = &sources.value else {
         sources.leaves(&mut reader.hidden);
         return;
@@ -147,7 +143,6 @@ fn one(
     let most = i64::try_from(BODY_BYTES_MAX).unwrap_or(i64::MAX);
     let body_limit = section.get("body_limit").and_then(|node| reader.integer(node, 1..=most));
     let table = section.get("table").is_some();
-    let endpoint = section.get("endpoint").and_then(|node| reader.text(node));
     section.finish(reader);
     let kind = kind?;
     let own_table = table && kind.name() != "generic";
@@ -162,7 +157,6 @@ fn one(
         profile: Profile { auth: auth?, allow },
         limit,
         body_limit: body_limit.and_then(|bytes| usize::try_from(bytes).ok()),
-        endpoint,
         topics,
         loopback_only: false,
     })

@@ -124,7 +124,8 @@ fn problems_are_shown_as_in_the_golden_files() {
         count += 1;
         let text = std::fs::read_to_string(&path).expect("readable");
         let strict = text.starts_with("# strict");
-        let report = parse(&text, strict).map_or_else(|report| report, |routes| routes.warnings);
+        let tried = parse(&text, strict).and_then(|routes| routes.tried(Timestamp::from_secs(0)));
+        let report = tried.map_or_else(|report| report, |routes| routes.warnings);
         let shown = report.render(false);
         assert!(!shown.contains("s3cret"), "{} shows a secret:\n{shown}", path.display());
         assert!(!report.to_json().to_string().contains("s3cret"), "{}", path.display());
@@ -279,6 +280,9 @@ fn routes_inherit() {
     assert_eq!(&*rules.policy("gone").route, ROOT);
     assert!(rules.traits("oncall-db").notices);
     assert!(rules.traits("gone").draining);
+    let after = Duration::from_mins(10);
+    let expected = crate::domain::Fallback { receiver: "sms".into(), after };
+    assert_eq!(rules.fallbacks, [("chat-db".into(), expected)].into());
 }
 
 #[test]
@@ -291,6 +295,32 @@ fn tests_are_kept() {
     assert_eq!(alert.severity, Severity::Critical);
     let decision = routes.table.decide(&test.source, &alert);
     assert_eq!(&*decision.joins[0].policy.route, "db-eu");
+}
+
+#[test]
+fn tests_are_run() {
+    let routes = example();
+    assert!(routes.trials(Timestamp::from_secs(0)).iter().all(Trial::holds));
+    let directory = tempfile::tempdir().expect("a directory");
+    let payload = r#"{"title": "Disk full", "severity": "critical", "id": "7"}"#;
+    std::fs::write(directory.path().join("payload.json"), payload).expect("writable");
+    let text = |expected: &str| {
+        format!(
+            "[sources.own]\nkind = \"generic\"\nauth = \"none\"\n[defaults]\nreceivers = [\"inbox\"]\n\
+             [[test]]\npayload = \"payload.json\"\nsource = \"own\"\nexpect = {{ {expected} }}\n"
+        )
+    };
+    // Beside the file, wherever that is.
+    let path = directory.path().join("routes.toml");
+    let options = Options { catalog: catalog(), environment: Environment::empty(), strict: true };
+    let misses = |expected: &str| {
+        let routes = Routes::parse(&path, &text(expected), &options);
+        let routes = routes.unwrap_or_else(|report| panic!("{}", report.render(false)));
+        routes.trials(Timestamp::from_secs(0)).remove(0).misses
+    };
+    assert_eq!(misses("severity = \"critical\", title = \"Disk full\""), [] as [String; 0]);
+    assert_eq!(misses("severity = \"info\""), ["expected severity \"info\", got \"critical\""]);
+    assert_eq!(misses("env = \"prod\""), ["expected env \"prod\", got \"\""]);
 }
 
 #[test]
@@ -333,6 +363,67 @@ receivers = ["inbox"]
     assert!(matches!(&routes.sources["c"].profile.auth, Auth::Sns(_)));
     assert!(matches!(&routes.sources["d"].kind, Kind::Table(_)));
     assert!(matches!(&routes.sources["b"].kind, Kind::BuiltIn(kind) if kind.name() == "generic"));
+}
+
+const OWN_KIND: &str = r#"
+about  = "our own pager"
+traits = "pager"
+
+[params.url]
+type     = "url"
+required = true
+
+[request]
+template = "ntfy"
+
+[params.topic]
+type    = "text"
+default = "x"
+"#;
+
+/// A directory with tables of receiver kinds, and what becomes of it.
+fn with_receivers(files: &[(&str, &str)]) -> Result<Catalog, String> {
+    let directory = tempfile::tempdir().expect("a directory");
+    for (name, text) in files {
+        std::fs::write(directory.path().join(name), text).expect("writable");
+    }
+    let catalog = Catalog::with_tables(Path::new("nowhere"), directory.path());
+    catalog.map_err(|reports| {
+        let shown: String = reports.iter().map(|(_, report)| report.render(false)).collect();
+        shown.replace(&directory.path().display().to_string(), "receivers")
+    })
+}
+
+#[test]
+fn own_receiver_kinds_are_tables() {
+    let files = [("own.toml", OWN_KIND), ("discord.toml", OWN_KIND), ("README.md", "[")];
+    let catalog = with_receivers(&files).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(catalog.sender("discord").expect("replaced").about, "our own pager");
+    assert_eq!(catalog.senders.len(), Catalog::builtin().senders.len() + 1);
+    let text = "[receivers.own]\nkind = \"own\"\nurl = \"${SLACK_URL}\"\n\
+                [defaults]\nreceivers = [\"own\"]\n";
+    let environment = Environment { variable: &variable, file: &file };
+    let options = Options { catalog: &catalog, environment, strict: true };
+    let routes = Routes::parse(Path::new("routes.toml"), text, &options)
+        .unwrap_or_else(|report| panic!("{}", report.render(false)));
+    assert!(routes.receivers["own"].traits.closes, "it has the traits of a pager");
+}
+
+#[test]
+fn problems_of_own_receiver_kinds_have_places() {
+    let long = "#".repeat(300 << 10);
+    let rows = [
+        ("a.toml", "about = \"x\"\nabut = 1", "receivers/a.toml:2:1"),
+        ("a.toml", "[params.url]\ntype = \"link\"", "\"link\" is none of secret, url"),
+        ("a.toml", "", "params.url is missing"),
+        ("inbox.toml", OWN_KIND, "`inbox` is built in"),
+        ("a.toml", &long, "larger than"),
+    ];
+    for (name, text, expected) in rows {
+        let problems = with_receivers(&[(name, text), ("fine.toml", OWN_KIND)]).err();
+        let problems = problems.unwrap_or_else(|| panic!("{expected}: there are none"));
+        assert!(problems.contains(expected), "{expected}: {problems}");
+    }
 }
 
 #[test]

@@ -37,14 +37,13 @@ struct Keys {
 }
 
 /// The durations of a route; those marked may not be zero.
-const DURATIONS: [(&str, bool); 7] = [
+const DURATIONS: [(&str, bool); 6] = [
     ("group_wait", false),
     ("group_interval", true),
     ("resolve_wait", false),
     ("repeat_interval", true),
     ("resolve_timeout", true),
     ("reopen_window", false),
-    ("dismiss_for", true),
 ];
 
 /// The tree and what the checks of it need.
@@ -221,7 +220,6 @@ impl Keys {
             repeat_interval: of("repeat_interval", base.repeat_interval),
             resolve_timeout: of("resolve_timeout", base.resolve_timeout),
             reopen_window: of("reopen_window", base.reopen_window),
-            dismiss_for: of("dismiss_for", base.dismiss_for),
         };
         (policy, self.grouping.as_ref().unwrap_or(grouping).clone())
     }

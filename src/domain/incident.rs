@@ -184,6 +184,8 @@ pub struct Retry {
     pub at: Timestamp,
     /// When the first of them failed.
     pub since: Timestamp,
+    /// When the first failed that had to say that it opened, reopened or rose: fallbacks count from here.
+    pub page_since: Option<Timestamp>,
 }
 
 /// One alert's part in one incident.

@@ -3,6 +3,7 @@
 //! `now`, fresh numbers and seeds are arguments, so a store may rerun a step and get the same answer.
 
 mod alert;
+mod fallback;
 mod fingerprint;
 mod incident;
 pub mod matcher;
@@ -18,10 +19,11 @@ mod told;
 mod trace;
 
 pub use alert::{Alert, Field, Labels, Life, Link, Severity, Status};
+pub use fallback::{FallbackDue, fall_back, fallback};
 pub use fingerprint::{Fingerprint, Fingerprinter};
 pub use incident::{Body, Head, Marks, Member, Retry, Snapshot, State, Told, ToldState};
 pub use matcher::{Matcher, Name};
-pub use policy::{Policy, Rules, Tell, Tells, Timing, Traits};
+pub use policy::{Fallback, Policy, Rules, Tell, Tells, Timing, Traits};
 pub use reason::Reason;
 pub use route::{Decision, Grouping, Join, Route, RouteTable};
 pub use schedule::flush;

@@ -32,8 +32,6 @@ pub struct Policy {
     pub resolve_timeout: Duration,
     /// Firing again within this time after a resolve continues the same incident.
     pub reopen_window: Duration,
-    /// How long a resolve by hand holds back members that still fire.
-    pub dismiss_for: Duration,
 }
 
 impl Policy {
@@ -50,7 +48,6 @@ impl Policy {
             repeat_interval: Duration::from_secs(4 * 60 * MINUTE),
             resolve_timeout: Duration::from_secs(24 * 60 * MINUTE),
             reopen_window: Duration::from_secs(5 * MINUTE),
-            dismiss_for: Duration::from_secs(4 * 60 * MINUTE),
         }
     }
 }
@@ -170,6 +167,14 @@ impl Traits {
     }
 }
 
+/// Who is told when a receiver cannot be reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fallback {
+    pub receiver: Arc<str>,
+    /// Counted from the first failed attempt to say that an incident opened, reopened or rose.
+    pub after: Duration,
+}
+
 /// What the store needs of the configuration to judge incidents: swapped as a whole at a reload.
 #[derive(Clone, Debug)]
 pub struct Rules {
@@ -179,6 +184,8 @@ pub struct Rules {
     pub fallback: Arc<Policy>,
     /// Traits by receiver name.
     pub traits: HashMap<Arc<str>, Traits>,
+    /// Fallbacks by the name of the receiver that has one.
+    pub fallbacks: HashMap<Arc<str>, Fallback>,
     /// When this configuration was loaded: the origin of the grid timers.
     pub loaded_at: Timestamp,
 }

@@ -85,6 +85,8 @@ reasons! {
     Waiting = "waiting",
     /// The receiver refused it and would refuse it again.
     Refused = "refused",
+    /// A receiver could not be reached, so its fallback is told.
+    FellBack = "fell_back",
 }
 
 impl fmt::Display for Reason {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::fallback::is_page;
 use super::schedule::grid;
 use super::{
     Head, Policy, Reason, Retry, Severity, State, Tell, Timestamp, Timing, Told, ToldState, Traits,
@@ -223,8 +224,9 @@ pub enum Settled {
     Delivered { remember: Option<String> },
     /// It failed for now. `maybe`: the receiver may have taken it all the same.
     Failed { after: Option<Duration>, maybe: bool },
-    /// The receiver refused it; the same again would be refused again.
-    Refused,
+    /// The receiver refused it; the same again would be refused again. `mendable`: unless a person mends something
+    /// over there or in the configuration, such as a revoked credential.
+    Refused { mendable: bool },
     /// It never left: the lane is asked to wait. No attempt.
     Held,
 }
@@ -264,12 +266,13 @@ pub struct Patience {
     pub seed: u64,
 }
 
-/// Writes the end of an attempt into the told row.
+/// Writes the end of an attempt into the told row. `credential`: a hash of the one that was used.
 pub fn settle(
     head: &mut Head,
     row: usize,
     telling: Telling,
     settled: &Settled,
+    credential: u64,
     patience: Patience,
     now: Timestamp,
 ) -> Reason {
@@ -277,6 +280,7 @@ pub fn settle(
         State::Resolved { at } => Some(now.since(at)),
         State::Open | State::Acknowledged { .. } => None,
     };
+    let over = resolved_for.is_some_and(|age| age >= patience.max_age);
     let newest = head.seq;
     let told = &mut head.told[row];
     match settled {
@@ -292,6 +296,7 @@ pub fn settle(
             told.state = telling.state;
             told.episode = telling.episode;
             told.firing = telling.firing;
+            told.credential = Some(credential);
             told.maybe = None;
             told.retry = None;
             told.dead = None;
@@ -306,30 +311,41 @@ pub fn settle(
         }
         Settled::Failed { after, maybe } => {
             told.maybe = if *maybe { Some(telling.seq) } else { telling.maybe_before };
-            let attempts = told.retry.map_or(1, |retry| retry.attempts.saturating_add(1));
-            let since = told.retry.map_or(now, |retry| retry.since);
-            if resolved_for.is_some_and(|age| age >= patience.max_age) {
-                told.dead = Some(newest);
-                told.retry = None;
-                return Reason::GaveUp;
+            if over {
+                return give_up(told, newest);
             }
+            let attempts = told.retry.map_or(1, |retry| retry.attempts.saturating_add(1));
             let delay =
                 after.unwrap_or_default().max(patience.backoff.delay(attempts, patience.seed));
-            told.retry = Some(Retry { attempts, at: now.plus(delay), since });
+            told.retry = Some(again(told, telling.why, delay, now));
             Reason::Retrying
         }
-        Settled::Refused => {
+        Settled::Refused { mendable } => {
             told.maybe = telling.maybe_before;
-            if resolved_for.is_some() {
-                told.dead = Some(newest);
-                told.retry = None;
-                return Reason::GaveUp;
+            if over || (resolved_for.is_some() && !mendable) {
+                return give_up(told, newest);
             }
-            let attempts = told.retry.map_or(1, |retry| retry.attempts.saturating_add(1));
-            let since = told.retry.map_or(now, |retry| retry.since);
-            told.retry = Some(Retry { attempts, at: now.plus(patience.backoff.cap), since });
+            told.retry = Some(again(told, telling.why, patience.backoff.cap, now));
             Reason::Refused
         }
+    }
+}
+
+fn give_up(told: &mut Told, newest: u32) -> Reason {
+    told.dead = Some(newest);
+    told.retry = None;
+    Reason::GaveUp
+}
+
+/// One more attempt after `delay`, when one at `why` failed.
+fn again(told: &Told, why: Why, delay: Duration, now: Timestamp) -> Retry {
+    let before = told.retry;
+    let page_since = before.and_then(|retry| retry.page_since);
+    Retry {
+        page_since: page_since.or_else(|| is_page(told, why).then_some(now)),
+        attempts: before.map_or(1, |retry| retry.attempts.saturating_add(1)),
+        at: now.plus(delay),
+        since: before.map_or(now, |retry| retry.since),
     }
 }
 

@@ -44,7 +44,7 @@ fn told() -> Head {
 
 fn deliver(head: &mut Head, why: Why, second: i64) {
     let telling = start(head, 0, why);
-    settle(head, 0, telling, &Settled::Delivered { remember: None }, patience(), at(second));
+    settle(head, 0, telling, &Settled::Delivered { remember: None }, KEY, patience(), at(second));
 }
 
 fn patience() -> Patience {
@@ -97,6 +97,9 @@ fn acknowledged(head: Head) -> Head {
 fn verdict(head: &Head, traits: Traits, second: i64) -> Wanted {
     wanted(head, &head.told[0], &policy(), traits, at(0), at(second))
 }
+
+/// The credential of these tests.
+const KEY: u64 = 7;
 
 const HOURS_4: i64 = 4 * 3600;
 
@@ -182,7 +185,7 @@ fn failures_are_retried_and_given_up_when_old() {
     let mut head = opened();
     let failed = Settled::Failed { after: None, maybe: false };
     let telling = start(&mut head, 0, Why::Open);
-    assert_eq!(settle(&mut head, 0, telling, &failed, patience(), at(1)), R::Retrying);
+    assert_eq!(settle(&mut head, 0, telling, &failed, KEY, patience(), at(1)), R::Retrying);
     assert_eq!(head.told[0].maybe, None, "a clear failure was not told");
     assert_eq!(
         verdict(&head, Traits::CHAT, 1),
@@ -191,7 +194,7 @@ fn failures_are_retried_and_given_up_when_old() {
     );
     let after = Settled::Failed { after: Some(Duration::from_secs(40)), maybe: true };
     let telling = start(&mut head, 0, Why::Open);
-    settle(&mut head, 0, telling, &after, patience(), at(2));
+    settle(&mut head, 0, telling, &after, KEY, patience(), at(2));
     assert_eq!(
         verdict(&head, Traits::CHAT, 3),
         Wanted::At(at(42), Why::Open),
@@ -204,7 +207,7 @@ fn failures_are_retried_and_given_up_when_old() {
         "it may have been told"
     );
     let telling = start(&mut head, 0, Why::Resolved);
-    assert_eq!(settle(&mut head, 0, telling, &failed, patience(), at(10 + 3600)), R::GaveUp);
+    assert_eq!(settle(&mut head, 0, telling, &failed, KEY, patience(), at(10 + 3600)), R::GaveUp);
     assert_eq!(verdict(&head, Traits::CHAT, 9999), Wanted::Nothing(R::GaveUp));
     assert_eq!(
         verdict(&reopened(head), Traits::CHAT, 9999),
@@ -214,15 +217,28 @@ fn failures_are_retried_and_given_up_when_old() {
 }
 
 #[test]
-fn a_refusal_is_retried_slowly_while_open_and_dead_when_resolved() {
-    let mut head = told();
-    head = joined(head);
-    let telling = start(&mut head, 0, Why::Joined);
-    assert_eq!(settle(&mut head, 0, telling, &Settled::Refused, patience(), at(20)), R::Refused);
-    assert_eq!(verdict(&head, Traits::CHAT, 21), Wanted::At(at(320), Why::Joined));
-    let mut head = resolved(head);
-    let telling = start(&mut head, 0, Why::Resolved);
-    assert_eq!(settle(&mut head, 0, telling, &Settled::Refused, patience(), at(30)), R::GaveUp);
+fn refusals() {
+    const MENDABLE: Settled = Settled::Refused { mendable: true };
+    const FINAL: Settled = Settled::Refused { mendable: false };
+    let closing = || resolved(told());
+    let max_age = 10 + 3600;
+    // The incident, how the receiver refuses, when, what is said of it, and when it is tried again.
+    let rows = [
+        ("open, final", joined(told()), FINAL, 20, R::Refused, Some(320)),
+        ("open, mendable", joined(told()), MENDABLE, 20, R::Refused, Some(320)),
+        ("resolved, final", closing(), FINAL, 20, R::GaveUp, None),
+        ("resolved, mendable", closing(), MENDABLE, 20, R::Refused, Some(320)),
+        ("resolved, mendable, last", closing(), MENDABLE, max_age - 1, R::Refused, Some(3909)),
+        ("resolved, mendable, too old", closing(), MENDABLE, max_age, R::GaveUp, None),
+    ];
+    for (case, mut head, refusal, second, reason, again) in rows {
+        let Wanted::Send(why) = verdict(&head, Traits::CHAT, second) else { panic!("{case}") };
+        let telling = start(&mut head, 0, why);
+        let said = settle(&mut head, 0, telling, &refusal, KEY, patience(), at(second));
+        assert_eq!(said, reason, "{case}");
+        let expected = again.map_or(Wanted::Nothing(R::GaveUp), |again| Wanted::At(at(again), why));
+        assert_eq!(verdict(&head, Traits::CHAT, second + 1), expected, "{case}");
+    }
 }
 
 #[test]
@@ -230,7 +246,7 @@ fn being_asked_to_wait_is_no_attempt() {
     let mut head = opened();
     let before = head.told[0].clone();
     let telling = start(&mut head, 0, Why::Open);
-    assert_eq!(settle(&mut head, 0, telling, &Settled::Held, patience(), at(1)), R::Waiting);
+    assert_eq!(settle(&mut head, 0, telling, &Settled::Held, KEY, patience(), at(1)), R::Waiting);
     assert_eq!(head.told[0], before);
 }
 
@@ -262,6 +278,7 @@ fn unknown_receivers_only_close() {
         policies: std::collections::HashMap::new(),
         fallback: Arc::new(policy()),
         traits: std::collections::HashMap::new(),
+        fallbacks: std::collections::HashMap::new(),
         loaded_at: at(0),
     };
     assert!(rules.traits("gone").draining);

@@ -194,7 +194,7 @@ fn told_view(head: &Head, told: &Told, rules: &Rules, now: Timestamp) -> Value {
     };
     let never = told.state == ToldState::Never;
     json!({
-        "receiver": told.receiver, "state": state, "seq": told.seq,
+        "receiver": told.receiver, "via": told.via, "state": state, "seq": told.seq,
         "at": (!never).then(|| told.at.to_string()), "maybe": told.maybe.is_some(),
         "gave_up": told.dead.is_some(),
         "retry": told.retry.map(|retry| json!({

@@ -50,6 +50,7 @@ impl Active {
             policies: HashMap::new(),
             fallback: Arc::clone(&policy),
             traits: HashMap::new(),
+            fallbacks: HashMap::new(),
             loaded_at: now,
         };
         Self {

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::*;
-use crate::domain::{Fingerprint, Life, Policy, Severity, State, Status, ToldState, Traits};
+use crate::domain::{
+    Fallback, Fingerprint, Life, Policy, Severity, State, Status, ToldState, Traits,
+};
 
 mod damage;
 mod flow;
@@ -116,6 +118,7 @@ pub(super) fn rules() -> Rules {
         policies,
         fallback: Arc::new(Policy::new("fallback", Vec::new())),
         traits: traits.into_iter().collect(),
+        fallbacks: HashMap::new(),
         loaded_at: Timestamp::default(),
     }
 }
@@ -200,6 +203,7 @@ impl World {
             claim: started.claim.clone(),
             telling: started.telling,
             settled,
+            credential: 7,
             attempt: Attempt {
                 number: started.claim.number,
                 receiver: started.claim.receiver.to_string(),

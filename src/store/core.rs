@@ -10,7 +10,7 @@ use super::lanes::Lanes;
 use super::record::{self, History};
 use super::staged::Staged;
 use super::{Bell, Error};
-use crate::domain::{Head, Member, Reason, Rules, Timestamp, Wanted, wanted};
+use crate::domain::{Head, Member, Reason, Rules, Timestamp, Wanted, fallback, wanted};
 use crate::limits::HISTORY_ENTRIES_MAX;
 
 /// How often the free disk space is looked at.
@@ -96,6 +96,7 @@ impl Core {
             let verdict = wanted(head, told, policy, traits, rules.loaded_at, now);
             self.lanes.trouble(head.number, told, verdict);
             owes |= told.may_be_open();
+            due = fallback(head, told, &rules, now).map_or(due, |fallback| due.min(fallback.at));
             match verdict {
                 Wanted::Send(crate::domain::Why::Repeat) if spread.is_some() => {
                     due = due.min(spread.unwrap_or(now));

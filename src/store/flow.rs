@@ -11,7 +11,7 @@ use super::record;
 use super::{Claim, Error, Kept, Settlement, Started};
 use crate::domain::{
     self, Body, Head, Member, Patience, Reason, Rules, Settled, Signal, Snapshot, Timestamp,
-    Wanted, flush, wanted,
+    Wanted, fall_back, flush, wanted,
 };
 use crate::limits::{
     ATTEMPT_BODY_BYTES_MAX, EXTERNAL_BYTES_MAX, MEMBERS_READ_MAX, MEMBERS_SHOWN_MAX,
@@ -30,8 +30,15 @@ pub(super) fn wake(core: &mut Core, now: Timestamp) -> Result<Option<Timestamp>,
                 continue;
             }
         };
-        if head.next_flush.is_some_and(|at| at <= now) {
+        let flushes = head.next_flush.is_some_and(|at| at <= now);
+        if flushes {
             flush(&mut head, now);
+        }
+        let fallbacks = fall_back(&mut head, &core.rules, now);
+        for _ in 0..fallbacks {
+            core.happened(number, now, Reason::FellBack);
+        }
+        if flushes || fallbacks > 0 {
             core.put_head(&head);
         }
         core.evaluate(&head, now, None);
@@ -216,7 +223,8 @@ pub(super) fn settle(core: &mut Core, end: &Settlement) -> Result<Reason, Error>
         seed: end.seed,
     };
     let settled = bounded(&end.settled);
-    let reason = domain::settle(&mut head, row, end.telling, &settled, patience, now);
+    let (telling, credential) = (end.telling, end.credential);
+    let reason = domain::settle(&mut head, row, telling, &settled, credential, patience, now);
     core.put_head(&head);
     if settled != Settled::Held {
         let mut attempt = end.attempt.clone();

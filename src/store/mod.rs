@@ -123,6 +123,8 @@ pub struct Settlement {
     pub claim: Claim,
     pub telling: Telling,
     pub settled: Settled,
+    /// Hash of the credential that the attempt used.
+    pub credential: u64,
     /// `reason` in it is overwritten by what [`crate::domain::settle`] says.
     pub attempt: Attempt,
     /// Text for the inbox, kept in the same commit.

@@ -13,6 +13,7 @@ async fn an_alert_is_told_and_so_is_its_end() {
     assert_eq!(receipt["incidents"], json!([1]));
     let got = world.receiver.wait(1).await;
     assert!(got[0].body.contains("disk is down"), "{got:?}");
+    world.until("/api/v1/incidents/1", |whole| whole["told"][0]["state"] == "open").await;
 
     let (status, _) = world.post("/hooks/am", &payload(&[one("disk", "resolved")])).await;
     assert_eq!(status, 200);
@@ -33,6 +34,25 @@ async fn an_alert_is_told_and_so_is_its_end() {
     let (_, open) = world.get("/api/v1/incidents?open=true").await;
     assert_eq!(open["incidents"], json!([]));
     world.app.stop().await.expect("an orderly end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_receiver_cannot_be_reached_its_fallback_is_told() {
+    // Nothing listens on port 1.
+    let routes = format!(
+        "{}\n[receivers.down]\nkind = \"webhook\"\nurl = \"http://127.0.0.1:1/\"\n\
+         fallback = {{ receiver = \"hook\", after = \"50ms\" }}\n",
+        ROUTES.replace("receivers = [\"hook\"]", "receivers = [\"down\"]")
+    );
+    let world = World::with(Wish { routes: &routes, ..Wish::default() }).await;
+    world.post("/hooks/am", &payload(&[one("disk", "firing")])).await;
+    assert!(world.receiver.wait(1).await[0].body.contains("disk is down"));
+    let whole =
+        world.until("/api/v1/incidents/1", |whole| whole["told"][1]["state"] == "open").await;
+    assert_eq!(whole["told"][1]["via"], "down");
+    assert_eq!(whole["told"][0]["state"], "never");
+    world.post("/hooks/am", &payload(&[one("disk", "resolved")])).await;
+    assert_eq!(world.receiver.wait(2).await.len(), 2, "it hears of the end too");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -32,6 +32,24 @@ async fn a_bad_file_changes_nothing_and_says_where() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_failing_test_of_the_routes_refuses_them() {
+    let world = World::with(Wish { routes: ROUTES, file: true, ..Wish::default() }).await;
+    let test =
+        "[[test]]\npayload = \"disk.json\"\nsource = \"am\"\nexpect = { severity = \"info\" }\n";
+    let body = payload(&[one("disk", "firing")]).to_string();
+    std::fs::write(world.folder.path().join("disk.json"), body).expect("writable");
+    let (status, answer) = write(&world, &format!("{ROUTES}{test}")).await;
+    assert_eq!(status, 422, "{answer}");
+    let text = answer["error"]["message"].as_str().expect("text");
+    let line = ROUTES.lines().count() + 1;
+    assert!(text.contains(&format!("routes.toml:{line}:1")), "{text}");
+    assert!(text.contains("expected severity \"info\", got \"critical\""), "{text}");
+    let (status, answer) =
+        write(&world, &format!("{ROUTES}{}", test.replace("info", "critical"))).await;
+    assert_eq!(status, 200, "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_receiver_that_is_gone_hears_of_the_end() {
     let world = World::with(Wish { routes: ROUTES, file: true, ..Wish::default() }).await;
     world.post("/hooks/am", &payload(&[one("disk", "firing")])).await;

@@ -69,8 +69,8 @@ impl Ending {
         Self::new(Settled::Failed { after, maybe }, Some(error))
     }
 
-    fn refused(error: String) -> Self {
-        Self::new(Settled::Refused, Some(error))
+    fn refused(mendable: bool, error: String) -> Self {
+        Self::new(Settled::Refused { mendable }, Some(error))
     }
 }
 
@@ -139,7 +139,7 @@ impl Unit {
         (self.parts.observer)(&DeliveryEvent::Plain { receiver, number, error: &error });
         match self.say(started, Some(&error)).await {
             Sent::Ended(ending) => ending,
-            Sent::Misrendered { error } => Ending::refused(error),
+            Sent::Misrendered { error } => Ending::refused(false, error),
         }
     }
 
@@ -199,7 +199,9 @@ impl Unit {
             Err(Failure::NoAnswer { detail }) => {
                 return Sent::Ended(Ending::failed(None, true, detail));
             }
-            Err(Failure::Unsendable { detail }) => return Sent::Ended(Ending::refused(detail)),
+            Err(Failure::Unsendable { detail }) => {
+                return Sent::Ended(Ending::refused(false, detail));
+            }
         };
         let ending = match config.sender.judge(&response, self.parts.clock.now()) {
             Outcome::Delivered { remember } => {
@@ -216,7 +218,10 @@ impl Unit {
             Outcome::Reject { why: Rejection::Rendering, error } => {
                 return Sent::Misrendered { error };
             }
-            Outcome::Reject { error, .. } => Ending::refused(error),
+            Outcome::Reject { why: Rejection::Credential | Rejection::Gone, error } => {
+                Ending::refused(true, error)
+            }
+            Outcome::Reject { why: Rejection::Other, error } => Ending::refused(false, error),
         };
         Sent::Ended(Ending { status: Some(response.status), ..ending })
     }
@@ -248,6 +253,7 @@ impl Unit {
             claim,
             telling,
             settled: ending.settled,
+            credential: self.plan.config.sender.credential(),
             keep: ending.keep,
             backoff: self.plan.config.backoff,
             seed: seed(),

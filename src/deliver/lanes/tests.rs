@@ -166,18 +166,37 @@ async fn the_plain_request_obeys_the_rate_but_does_not_wait_for_ever() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_is_final_only_for_what_is_over() {
+async fn a_refusal_is_final_only_for_what_is_over_and_cannot_be_mended() {
+    // A place that is gone may come back, and a credential be renewed; what is wrong with us stays wrong.
+    for (status, reason, dead) in
+        [(409, Reason::GaveUp, Some(2)), (404, Reason::Refused, None), (401, Reason::Refused, None)]
+    {
+        let world = World::new();
+        world.script("chat", move |n, _| answer(if n == 0 { 200 } else { status }));
+        world.lanes.adopt(vec![lane("chat")]);
+        world.open(1, &["chat"]);
+        world.ended(Reason::Delivered, 1).await;
+        world.resolve(1);
+        world.ended(reason, 1).await;
+        assert_eq!(world.fake.told(1, "chat").dead, dead, "{status}");
+        world.open(2, &["chat"]);
+        world.ended(Reason::Refused, 1 + usize::from(dead.is_none())).await;
+        assert_eq!(world.fake.told(2, "chat").dead, None, "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_row_says_with_which_credential_it_was_told() {
     let world = World::new();
-    world.script("chat", |n, _| answer(if n == 0 { 200 } else { 404 }));
-    world.lanes.adopt(vec![lane("chat")]);
+    world.script("chat", |n, _| answer(if n == 0 { 500 } else { 200 }));
+    let config = lane("chat");
+    let credential = config.sender.credential();
+    world.lanes.adopt(vec![config]);
     world.open(1, &["chat"]);
+    world.ended(Reason::Retrying, 1).await;
+    assert_eq!(world.fake.told(1, "chat").credential, None);
     world.ended(Reason::Delivered, 1).await;
-    world.resolve(1);
-    world.ended(Reason::GaveUp, 1).await;
-    assert_eq!(world.fake.told(1, "chat").dead, Some(2));
-    world.open(2, &["chat"]);
-    world.ended(Reason::Refused, 2).await;
-    assert_eq!(world.fake.told(2, "chat").dead, None);
+    assert_eq!(world.fake.told(1, "chat").credential, Some(credential));
 }
 
 #[tokio::test(start_paused = true)]

@@ -105,6 +105,8 @@ pub struct Context {
     pub previous: Option<u64>,
     pub route: String,
     pub receiver: String,
+    /// The receiver that could not be reached, where this one is told as its fallback; else empty.
+    pub via: String,
     pub group: Vec<Pair>,
     pub firing: u32,
     pub resolved: u32,
@@ -192,6 +194,7 @@ impl Context {
             previous: head.previous,
             route: cut_line(&head.route, 80, "-"),
             receiver: cut_line(news.receiver, 80, "-"),
+            via: cut_line(news.told.via.as_deref().unwrap_or(""), 80, ""),
             group: pairs(
                 head.values.iter().map(|(n, v)| (n.as_str(), v.as_str())),
                 12,
@@ -221,11 +224,7 @@ impl Context {
             annotations: facts.annotations(detail),
             members_more: facts.firing.saturating_add(facts.resolved).saturating_sub(shown),
             members,
-            runbook: links
-                .iter()
-                .find(|l| words::is_runbook(&l.name))
-                .map(|l| l.url.clone())
-                .unwrap_or_default(),
+            runbook: runbook(&links),
             links,
             images: facts.images(),
             url: url.unwrap_or_default(),
@@ -235,6 +234,10 @@ impl Context {
             remember: BTreeMap::new(),
         }
     }
+}
+
+fn runbook(links: &[Linked]) -> String {
+    links.iter().find(|l| words::is_runbook(&l.name)).map(|l| l.url.clone()).unwrap_or_default()
 }
 
 /// Where a member itself is shown: its first link that is no runbook, else its first.

@@ -112,8 +112,18 @@ impl<'a> Facts<'a> {
         parts.join(", ")
     }
 
-    /// The news as a sentence.
+    /// The news as a sentence. Who is told in place of another learns at first why.
     pub(super) fn sentence(&self, news: &News<'_>) -> String {
+        let change = self.change(news);
+        match &news.told.via {
+            Some(via) if self.first => {
+                format!("{change}, told here because {} cannot be reached", cut_line(via, 80, "-"))
+            }
+            _ => change,
+        }
+    }
+
+    fn change(&self, news: &News<'_>) -> String {
         let head = &self.snapshot.head;
         let lasted = words::duration(self.duration(news));
         let alerts = |count| words::plural(count, "alert", "alerts");

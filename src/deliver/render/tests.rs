@@ -116,6 +116,19 @@ fn helpers() {
 }
 
 #[test]
+fn a_fallback_learns_at_first_why_it_is_told() {
+    let samples = samples::all();
+    let why = "told here because chat-db cannot be reached";
+    for (name, said) in [("open", true), ("rise", false), ("resolved", false)] {
+        let mut sample = samples.iter().find(|sample| sample.name == name).expect(name).clone();
+        sample.told.via = Some("chat-db".to_owned());
+        let context = Context::new(&sample.news(), LADDER[0]);
+        assert_eq!(context.via, "chat-db");
+        assert_eq!(context.news.contains(why), said, "{name}: {}", context.news);
+    }
+}
+
+#[test]
 fn every_field_is_documented() {
     let docs = include_str!("../../../docs/templates.md");
     let samples = samples::all();

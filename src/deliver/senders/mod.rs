@@ -21,8 +21,10 @@ mod twilio;
 mod webhook;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
+
+pub use table::TableError;
 
 use super::render::Templates;
 use crate::domain::{Snapshot, Timestamp, Told, Traits, Why};
@@ -300,8 +302,16 @@ pub fn kinds() -> &'static [SenderKind] {
     &KINDS
 }
 
-/// The receiver kind that the table `text` describes, in the format of `receivers/<kind>.toml`. It is never freed: tables
-/// are read at start.
-pub fn kind_from_table(name: &str, text: &str) -> Result<SenderKind, String> {
-    table::kind(name, text)
+/// The receiver kind that the table `text` describes, in the format of `receivers/<kind>.toml`. It is never freed; the
+/// same table again gives the same kind, so a reload costs memory only for what somebody edited.
+pub fn kind_from_table(name: &str, text: &str) -> Result<SenderKind, TableError> {
+    static MADE: Mutex<BTreeMap<(String, String), SenderKind>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = (name.to_owned(), text.to_owned());
+    if let Some(kind) = made.get(&key) {
+        return Ok(*kind);
+    }
+    let kind = table::kind(name, text)?;
+    made.insert(key, kind);
+    Ok(kind)
 }

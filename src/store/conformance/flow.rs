@@ -71,7 +71,7 @@ fn a_lease_lapses_and_work_is_done_once() {
         world.wake().await;
         assert_eq!(world.claim("chat").await, []);
         let stale = Started { claim: first, ..started.clone() };
-        let done = world.settlement(&stale, Settled::Refused);
+        let done = world.settlement(&stale, Settled::Refused { mendable: false });
         assert_eq!(world.store().settle(done).await.expect("settle"), Reason::Duplicate);
         let done = world.settlement(&started, Settled::Delivered { remember: None });
         assert_eq!(world.store().settle(done).await.expect("settle"), Reason::Delivered);
@@ -160,7 +160,7 @@ fn given_up_news_is_armed_by_more() {
         world.send(resolved("db"), &[]).await;
         let claim = world.claim("chat").await.remove(0);
         let started = world.store().start(claim, world.now).await.expect("start").expect("wanted");
-        let refused = world.settlement(&started, Settled::Refused);
+        let refused = world.settlement(&started, Settled::Refused { mendable: false });
         assert_eq!(world.store().settle(refused).await.expect("settle"), Reason::GaveUp);
         assert_eq!(lane(&world, "chat").await.dead, 1);
         world.reopen();
@@ -172,6 +172,123 @@ fn given_up_news_is_armed_by_more() {
         world.wake().await;
         assert_eq!(world.deliver("chat").await, [(1, Why::Reopened)]);
         assert_eq!(lane(&world, "chat").await.dead, 0);
+    });
+}
+
+#[test]
+fn a_close_that_a_person_can_mend_is_tried_until_it_is_too_old() {
+    check(|mut world| async move {
+        for key in ["db", "web"] {
+            world.send(firing(key, Severity::Error), &["own"]).await;
+        }
+        world.deliver("pager").await;
+        for key in ["db", "web"] {
+            world.send(resolved(key), &[]).await;
+        }
+        for claim in world.claim("pager").await {
+            let started = world.store().start(claim, world.now).await.expect("start").expect("due");
+            let refused = world.settlement(&started, Settled::Refused { mendable: true });
+            assert_eq!(world.store().settle(refused).await.expect("settle"), Reason::Refused);
+        }
+        world.reopen();
+        assert_eq!(world.deliver("pager").await, [], "not before the delay is over");
+        world.later(300);
+        world.wake().await;
+        let mut claims = world.claim("pager").await;
+        let last = claims.remove(1);
+        let started = world.store().start(claims.remove(0), world.now).await.expect("start");
+        let done = Settled::Delivered { remember: None };
+        let done = world.settlement(&started.expect("due"), done);
+        let credential = done.credential;
+        assert_eq!(world.store().settle(done).await.expect("settle"), Reason::Delivered);
+        let head = world.head(1).await;
+        assert_eq!(head.told("pager").expect("row").credential, Some(credential));
+        let started = world.store().start(last, world.now).await.expect("start").expect("due");
+        world.later(24 * 3600);
+        let refused = world.settlement(&started, Settled::Refused { mendable: true });
+        assert_eq!(world.store().settle(refused).await.expect("settle"), Reason::GaveUp);
+        assert_eq!(lane(&world, "pager").await.dead, 1);
+    });
+}
+
+/// `chat` falls back to `phone` after five minutes.
+fn with_fallback() -> Rules {
+    let mut rules = rules();
+    let after = Duration::from_mins(5);
+    rules.traits.insert("phone".into(), Traits::SMS);
+    rules.fallbacks.insert("chat".into(), Fallback { receiver: "phone".into(), after });
+    rules
+}
+
+/// One failed attempt of `chat` at the only incident.
+async fn fail(world: &World) {
+    let claim = world.claim("chat").await.remove(0);
+    let started = world.store().start(claim, world.now).await.expect("start").expect("wanted");
+    let failed = world.settlement(&started, Settled::Failed { after: None, maybe: false });
+    assert_eq!(world.store().settle(failed).await.expect("settle"), Reason::Retrying);
+}
+
+#[test]
+fn a_fallback_is_told_and_closed() {
+    check_with(with_fallback(), |mut world| async move {
+        world.send(firing("db", Severity::Error), &["own"]).await;
+        world.later(10);
+        fail(&world).await;
+        world.later(200);
+        world.wake().await;
+        fail(&world).await;
+        assert_eq!(world.deliver("phone").await, []);
+        // The time goes on counting while nobody is there.
+        world.reopen();
+        world.later(99);
+        world.wake().await;
+        assert_eq!(world.deliver("phone").await, [], "a second too early");
+        assert_eq!(world.wake().await, Some(world.now.plus(Duration::from_secs(1))));
+        world.later(1);
+        world.wake().await;
+        assert!(world.ear.take().contains(&"phone".to_owned()), "its lane is rung for");
+        world.reopen();
+        assert_eq!(world.deliver("phone").await, [(1, Why::Open)]);
+        let head = world.head(1).await;
+        assert_eq!(head.told("phone").expect("row").via.as_deref(), Some("chat"));
+        let history = world.store().history(1).await.expect("history");
+        assert_eq!(history.iter().filter(|(_, reason)| *reason == Reason::FellBack).count(), 1);
+        world.wake().await;
+        fail(&world).await;
+        world.send(resolved("db"), &[]).await;
+        assert_eq!(world.deliver("phone").await, [(1, Why::Resolved)]);
+        assert_eq!(world.deliver("chat").await, [], "it never heard of it");
+        world.later(3600);
+        assert_eq!(world.wake().await, None, "nothing is left to do");
+    });
+}
+
+#[test]
+fn who_is_told_in_time_needs_no_fallback() {
+    check_with(with_fallback(), |mut world| async move {
+        world.send(firing("db", Severity::Error), &["own"]).await;
+        fail(&world).await;
+        world.later(299);
+        world.wake().await;
+        assert_eq!(world.deliver("chat").await, [(1, Why::Open)]);
+        world.later(600);
+        world.wake().await;
+        assert_eq!(world.deliver("phone").await, []);
+        assert!(world.head(1).await.told("phone").is_none());
+    });
+}
+
+#[test]
+fn a_fallback_that_a_reload_brings_counts_from_the_first_failure() {
+    check(|mut world| async move {
+        world.send(firing("db", Severity::Error), &["own"]).await;
+        fail(&world).await;
+        world.later(400);
+        world.wake().await;
+        world.rules = Arc::new(with_fallback());
+        world.store().adopt(world.rules.clone(), world.now).await.expect("adopt");
+        world.wake().await;
+        assert_eq!(world.deliver("phone").await, [(1, Why::Open)]);
     });
 }
 

@@ -86,6 +86,7 @@ async fn what_opens_is_told_and_what_was_told_is_closed() {
         policies: HashMap::from([("all".into(), Arc::clone(&policy))]),
         fallback: Arc::clone(&policy),
         traits: HashMap::from([(Arc::clone(&name), Traits::CHAT)]),
+        fallbacks: std::collections::HashMap::new(),
         loaded_at: clock.now(),
     };
     let bells = Arc::new(Bells::default());

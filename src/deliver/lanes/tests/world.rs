@@ -159,14 +159,23 @@ impl Fake {
 
     fn settled(&self, settlement: Settlement) -> Reason {
         let mut book = self.book();
-        let Settlement { claim, telling, settled, mut attempt, keep, backoff, seed, now } =
-            settlement;
+        let Settlement {
+            claim,
+            telling,
+            settled,
+            credential,
+            mut attempt,
+            keep,
+            backoff,
+            seed,
+            now,
+        } = settlement;
         let key = (claim.number, claim.receiver.to_string());
         assert!(book.claimed.remove(&key), "{key:?} is settled without a claim");
         let head = book.heads.get_mut(&claim.number).unwrap();
         let row = head.told.iter().position(|told| *told.receiver == *claim.receiver).unwrap();
         let patience = Patience { backoff, max_age: Duration::from_hours(1), seed };
-        let reason = settle(head, row, telling, &settled, patience, now);
+        let reason = settle(head, row, telling, &settled, credential, patience, now);
         attempt.reason = reason;
         book.attempts.push((attempt, keep));
         reason
@@ -292,7 +301,9 @@ impl Sender for Lines {
             200 => Outcome::Delivered { remember: Some("ts-1".into()) },
             429 => Outcome::Wait { after, error },
             400 => Outcome::Reject { why: Rejection::Rendering, error },
+            401 => Outcome::Reject { why: Rejection::Credential, error },
             404 => Outcome::Reject { why: Rejection::Gone, error },
+            409 => Outcome::Reject { why: Rejection::Other, error },
             _ => Outcome::Retry { after, maybe: false, error },
         }
     }

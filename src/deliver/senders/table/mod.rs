@@ -7,6 +7,7 @@ mod request;
 mod sign;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -187,8 +188,11 @@ pub(super) struct Fit {
 
 impl Table {
     /// Reads a table.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|error| error.to_string())
+    fn parse(text: &str) -> Result<Self, TableError> {
+        toml::from_str(text).map_err(|error| TableError {
+            span: error.span().unwrap_or_default(),
+            message: error.message().to_owned(),
+        })
     }
 
     fn traits(&self) -> Result<Traits, String> {
@@ -204,8 +208,23 @@ impl Table {
     }
 }
 
-/// The kind that the table `text` describes. It lives as long as the process: tables are compiled in or read at start.
-pub fn kind(name: &str, text: &str) -> Result<SenderKind, String> {
+/// What is wrong with a table.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct TableError {
+    /// The bytes of the text that it is about.
+    pub span: Range<usize>,
+    pub message: String,
+}
+
+impl From<String> for TableError {
+    fn from(message: String) -> Self {
+        Self { span: 0..0, message }
+    }
+}
+
+/// The kind that the table `text` describes. It lives as long as the process.
+pub fn kind(name: &str, text: &str) -> Result<SenderKind, TableError> {
     let table = Table::parse(text)?;
     let traits = table.traits()?;
     let rate = table.rate.map_or((1.0, 5), |rate| (rate.per_second, rate.burst));
@@ -218,9 +237,8 @@ pub fn kind(name: &str, text: &str) -> Result<SenderKind, String> {
             "integer" => ParamType::Integer,
             "bool" => ParamType::Bool,
             other => {
-                return Err(format!(
-                    "params.{key}: type {other:?} is none of secret, url, text, integer, bool"
-                ));
+                let types = "secret, url, text, integer, bool";
+                return Err(format!("params.{key}: type {other:?} is none of {types}").into());
             }
         };
         params.push(Param {
@@ -231,7 +249,7 @@ pub fn kind(name: &str, text: &str) -> Result<SenderKind, String> {
         });
     }
     if !table.params.contains_key("url") {
-        return Err("params.url is missing: every request goes there".to_owned());
+        return Err("params.url is missing: every request goes there".to_owned().into());
     }
     let about = table.about.clone().leak();
     let build =
