@@ -5,6 +5,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::fs::FlockOperation;
 
@@ -27,7 +28,7 @@ impl SledKv {
     pub fn open(directory: &Path, cache_bytes: u64) -> Result<Self, Error> {
         let failed = |source| Error::Open { path: directory.to_owned(), source };
         fs::create_dir_all(directory).map_err(|error| failed(error.into()))?;
-        refuse_if_in_use(directory)?;
+        wait_until_free(directory)?;
         prepare(directory).map_err(|error| failed(error.into()))?;
         let config = sled::Config::new()
             .path(directory)
@@ -48,6 +49,10 @@ impl SledKv {
     }
 }
 
+/// How often, and how long apart, a lock is tried again: two seconds in all.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
+
 const RUNBOOK: &str = "the database is damaged; stop, keep a copy of the directory, then follow the runbook in docs/store.md: \
      remove snap.*.generating, then snap.*, then import the last export into a new directory";
 
@@ -59,6 +64,17 @@ fn explain(error: &sled::Error) -> String {
         sled::Error::Corruption { .. } => format!("{error}; {RUNBOOK}"),
         other => other.to_string(),
     }
+}
+
+/// A process that is just ending, and sled's own threads after a close, hold the lock a moment longer.
+fn wait_until_free(directory: &Path) -> Result<(), Error> {
+    for _ in 0..LOCK_TRIES {
+        if refuse_if_in_use(directory).is_ok() {
+            break;
+        }
+        std::thread::sleep(LOCK_PAUSE);
+    }
+    refuse_if_in_use(directory)
 }
 
 /// sled locks its file too, but only after it touched the directory.
