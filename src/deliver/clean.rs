@@ -8,6 +8,9 @@ use url::Url;
 
 use crate::limits::LINK_BYTES_MAX;
 
+/// How far before a backslash a Windows path is looked for.
+const WORD_BYTES_MAX: usize = 64;
+
 /// What shows that something was cut, except in SMS.
 pub const CUT: &str = "…";
 
@@ -43,7 +46,10 @@ fn unwritten(raw: &str) -> Option<String> {
             '"' => '"',
             _ => continue,
         };
-        let word = raw[..at].rsplit(char::is_whitespace).next().unwrap_or("");
+        // A bounded look back: hostile text is one long word of backslashes.
+        let from =
+            (at.saturating_sub(WORD_BYTES_MAX)..=at).find(|from| raw.is_char_boundary(*from));
+        let word = raw[from.unwrap_or(at)..at].rsplit(char::is_whitespace).next().unwrap_or("");
         let next = raw[at + 2..].chars().next();
         let apart = !word.ends_with(char::is_alphanumeric)
             || !next.is_some_and(char::is_lowercase)
@@ -122,7 +128,7 @@ pub fn line(raw: &str) -> String {
     out
 }
 
-/// Several lines: as [`line`], but line breaks stay (`\r\n` and its relatives become `\n`), at most one empty line
+/// Several lines: as [`line()`], but line breaks stay (`\r\n` and its relatives become `\n`), at most one empty line
 /// in a row, no white space at line ends.
 pub fn text(raw: &str) -> String {
     let unified = unescape(raw).replace("\r\n", "\n");

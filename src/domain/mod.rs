@@ -28,7 +28,7 @@ pub use reason::Reason;
 pub use route::{Decision, Grouping, Join, Route, RouteTable};
 pub use schedule::flush;
 pub use signal::{Observation, Signal, Slot, Touch};
-pub use step::{Fresh, Step, open, step};
+pub use step::{Fresh, Step, enlist, is_late, open, step};
 pub use time::Timestamp;
 pub use told::{Backoff, Patience, Settled, Telling, Wanted, Why, settle, start, wanted};
 pub use trace::{Explanation, Traced, Verdict};

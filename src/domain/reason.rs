@@ -73,7 +73,7 @@ reasons! {
     NotWanted = "not_wanted",
     /// The receiver does not want one-off notices.
     NoticeNotWanted = "notice_not_wanted",
-    /// Delivery was given up; new news or a replay starts it again.
+    /// Delivery was given up; new news starts it again.
     GaveUp = "gave_up",
     /// The receiver is gone from the configuration.
     Draining = "draining",

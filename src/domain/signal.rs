@@ -46,7 +46,7 @@ pub enum Signal {
     Expire,
 }
 
-/// A signal and the member it is for: `slot` is the position in the members given to [`step`].
+/// A signal and the member it is for: `slot` is the position in the members given to [`super::step()`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Touch {
     pub slot: usize,

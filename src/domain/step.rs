@@ -1,11 +1,17 @@
 //! The life of one incident: folds what alerts say into it. No clock, no I/O; a store may rerun it.
 
+use std::time::Duration;
+
 use super::schedule::{News, schedule};
 use super::{
     Head, Join, Marks, Member, Observation, Policy, Reason, Severity, Signal, Slot, State,
     Timestamp, Told, Touch,
 };
 use crate::limits::{MESSAGE_IDS_MAX, RECEIVERS_PER_INCIDENT_MAX};
+
+/// How long after a resolve an older firing alert is taken for one that the resolve overtook. Senders that deliver out
+/// of order do so within their retries: Azure 75 s, SNS 60 s.
+const OVERTAKEN_MAX: Duration = Duration::from_secs(90);
 
 /// What a step did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +94,7 @@ pub fn step(
 }
 
 /// Adds rows for receivers of the policy that have none. Rows are never taken away: what was opened gets closed.
-fn enlist(head: &mut Head, policy: &Policy) -> bool {
+pub fn enlist(head: &mut Head, policy: &Policy) -> bool {
     let before = head.told.len();
     for receiver in &policy.receivers {
         if head.told.len() < RECEIVERS_PER_INCIDENT_MAX && head.told(receiver).is_none() {
@@ -137,7 +143,7 @@ impl Work {
             heard(member, seen, now);
             return Reason::Duplicate;
         }
-        if is_stale(member, seen) {
+        if is_late(member.observed_at, member.firing, member.last_at, seen.observed_at, now) {
             return Reason::Stale;
         }
         if !member.firing {
@@ -268,16 +274,17 @@ impl Work {
         let Some(member) = self.slots[at].member.as_mut().filter(|member| member.firing) else {
             return Reason::NothingOpen;
         };
-        if is_redelivered(member, seen) || member.acknowledged {
+        let taken = matches!(self.head.state, State::Acknowledged { .. });
+        if is_redelivered(member, seen) || (member.acknowledged && taken) {
             return Reason::Duplicate;
         }
         if is_stale(member, seen) {
             return Reason::Stale;
         }
         observe(member, seen, now);
+        self.head.acknowledged += u32::from(!member.acknowledged);
         member.acknowledged = true;
         self.slots[at].changed = true;
-        self.head.acknowledged += 1;
         if self.head.acknowledged < self.head.firing_count() {
             return Reason::PartlyAcknowledged;
         }
@@ -350,6 +357,21 @@ impl Work {
 /// Whether this very message was taken before.
 fn is_redelivered(member: &Member, seen: &Observation) -> bool {
     seen.message.is_some_and(|message| member.messages.contains(&message))
+}
+
+/// Whether a firing alert says less than what is known: it speaks of an earlier time than `known`.
+///
+/// Some senders name when the state began, not when they saw it: after a false resolve they fire again with the old
+/// time. So only for a moment after the resolve came in (`heard`) is such an alert taken for one that was overtaken.
+pub fn is_late(
+    known: Option<Timestamp>,
+    firing: bool,
+    heard: Timestamp,
+    told: Option<Timestamp>,
+    now: Timestamp,
+) -> bool {
+    let older = matches!((known, told), (Some(known), Some(told)) if told < known);
+    older && (firing || now.since(heard) < OVERTAKEN_MAX)
 }
 
 /// Whether the member already knows something newer.

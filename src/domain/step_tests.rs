@@ -146,6 +146,31 @@ fn redelivered_and_late_messages_change_nothing() {
     ]);
 }
 
+/// Alertmanager sends a false resolve when Prometheus was away for a while, then the alert with its old start.
+#[rustfmt::skip]
+#[test]
+fn an_old_start_fires_again_once_the_resolve_is_no_news() {
+    check(&[
+        (0,   DB, Fire(seen(Warning, Some(0))),      R::Opened,   "open",     1, Warning, 1),
+        (300, DB, Resolve(seen(Warning, Some(290))), R::Resolved, "resolved", 0, Warning, 2),
+        (320, DB, Fire(seen(Warning, Some(0))),      R::Stale,    "resolved", 0, Warning, 2),
+        (400, DB, Fire(seen(Warning, Some(0))),      R::Reopened, "open",     1, Warning, 3),
+        (500, DB, Resolve(seen(Warning, Some(490))), R::Resolved, "resolved", 0, Warning, 4),
+    ]);
+}
+
+#[rustfmt::skip]
+#[test]
+fn an_outgrown_acknowledge_can_be_given_again() {
+    check(&[
+        (0, DB, Fire(seen(Warning, None)),         R::Opened,       "open",         1, Warning, 1),
+        (1, DB, Acknowledge(seen(Warning, None)),  R::Acknowledged, "acknowledged", 1, Warning, 2),
+        (2, DB, Fire(seen(Error, None)),           R::SeverityRose, "open",         1, Error,   3),
+        (3, DB, Acknowledge(seen(Error, None)),    R::Acknowledged, "acknowledged", 1, Error,   4),
+        (4, DB, Acknowledge(seen(Error, None)),    R::Duplicate,    "acknowledged", 1, Error,   4),
+    ]);
+}
+
 #[rustfmt::skip]
 #[test]
 fn severity_rises_and_falls() {

@@ -99,7 +99,9 @@ fn news(head: &Head, told: &Told, policy: &Policy, traits: Traits, loaded_at: Ti
     let opening = if told.state == ToldState::Never {
         Some((head.marks.opened, wants(Tell::Open, Why::Open)))
     } else if told.episode < head.episode || told.state == ToldState::Resolved {
-        Some((head.marks.opened, wants(Tell::Reopened, Why::Reopened)))
+        // A fallback stands in for a receiver that cannot be reached: it hears what nobody may miss.
+        let why = wants(Tell::Reopened, Why::Reopened);
+        Some((head.marks.opened, why.or(told.via.is_some().then_some(Why::Reopened))))
     } else {
         None
     };

@@ -135,6 +135,15 @@ fn verdicts() {
 }
 
 #[test]
+fn a_fallback_hears_of_a_reopen_whatever_it_tells() {
+    let mut head = told();
+    head.told[0].via = Some("pager".into());
+    let mut head = resolved(head);
+    deliver(&mut head, Why::Resolved, 11);
+    assert_eq!(verdict(&reopened(head), Traits::SMS, 20), Wanted::Send(Why::Reopened));
+}
+
+#[test]
 fn an_acknowledged_incident_is_not_repeated() {
     let mut head = acknowledged(told());
     deliver(&mut head, Why::Acknowledged, 6);

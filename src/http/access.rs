@@ -65,7 +65,8 @@ fn unauthenticated(detail: &str) -> Error {
     Error::Unauthenticated { detail: detail.to_owned() }
 }
 
-fn local(headers: &HeaderMap, peer: Option<IpAddr>) -> Result<(), Error> {
+/// Whether a request comes from this machine, for this machine, through nothing in between.
+pub(super) fn local(headers: &HeaderMap, peer: Option<IpAddr>) -> Result<(), Error> {
     let refuse = |detail| Err(Error::Forbidden { detail });
     if !peer.is_some_and(|peer| peer.to_canonical().is_loopback()) {
         return refuse("without a token the API answers only this machine");

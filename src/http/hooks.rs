@@ -12,7 +12,7 @@ use governor::clock::{Clock as _, DefaultClock};
 
 use super::error::{Error, chain};
 use super::span::REQUEST_ID;
-use super::{Active, Shared, body};
+use super::{Active, Shared, access, body};
 use crate::domain::Timestamp;
 use crate::ingest::auth::sns::SubscribeUrl;
 use crate::ingest::auth::{Auth, Presented, certificates, client_address};
@@ -130,14 +130,10 @@ async fn process(
     answer(shared, source, receipt).await
 }
 
-/// Lower-case names; values that are no text are of no use to any kind.
+/// Lower-case names. What is no text stays, marked: a dropped `X-Forwarded-For` would make its sender the proxy itself.
 fn headers(request: &HttpRequest) -> Vec<(String, String)> {
-    let text = |value: &header::HeaderValue| value.to_str().ok().map(str::to_owned);
-    request
-        .headers()
-        .iter()
-        .filter_map(|(name, value)| Some((name.as_str().to_owned(), text(value)?)))
-        .collect()
+    let text = |value: &header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    request.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 
 /// The client's address, where the source takes requests from it at all.
@@ -150,10 +146,8 @@ fn address(
     // Only Unix sockets have no peer address, and we listen on none.
     let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |addr| addr.ip());
     let client = client_address(peer, headers, &shared.trusted_proxies);
-    let forwarded =
-        headers.iter().any(|(name, _)| name == "x-forwarded-for" || name == "forwarded");
-    let local = peer.to_canonical().is_loopback() && client.is_loopback() && !forwarded;
-    if source.loopback_only && !local {
+    // Also no page of a browser on this machine: it would name another host or origin.
+    if source.loopback_only && access::local(request.headers(), Some(peer)).is_err() {
         return Err(Error::NotLocal);
     }
     Ok(client)
@@ -246,3 +240,24 @@ fn shown(name: &str) -> String {
 
 /// A source is shared by the snapshots of the configuration that have it unchanged.
 pub type Sources = std::collections::HashMap<String, Arc<Source>>;
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::{HeaderName, HeaderValue};
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    /// A dropped header would make the client the trusted proxy itself.
+    #[test]
+    fn a_forwarded_address_that_is_no_text_stays() {
+        let name = HeaderName::from_static("x-forwarded-for");
+        let value = HeaderValue::from_bytes(b"\xff, 203.0.113.9").expect("bytes are allowed");
+        let request = TestRequest::default().insert_header((name, value)).to_http_request();
+        let headers = headers(&request);
+        assert_eq!(headers, [("x-forwarded-for".to_owned(), "\u{fffd}, 203.0.113.9".to_owned())]);
+        let proxies = ["10.0.0.0/8".parse().expect("a network")];
+        let client = client_address("10.0.0.1".parse().expect("an address"), &headers, &proxies);
+        assert_eq!(client.to_string(), "203.0.113.9");
+    }
+}

@@ -10,8 +10,8 @@ use super::lanes::Held;
 use super::record;
 use super::{Claim, Error, Kept, Settlement, Started};
 use crate::domain::{
-    self, Body, Head, Member, Patience, Reason, Rules, Settled, Signal, Snapshot, Timestamp,
-    Wanted, fall_back, flush, wanted,
+    self, Body, Head, Member, Patience, Reason, Rules, Settled, Signal, Snapshot, Timestamp, Told,
+    ToldState, Wanted, fall_back, flush, wanted,
 };
 use crate::limits::{
     ATTEMPT_BODY_BYTES_MAX, EXTERNAL_BYTES_MAX, MEMBERS_READ_MAX, MEMBERS_SHOWN_MAX,
@@ -98,13 +98,17 @@ pub(super) fn adopt_page(
     let page: Vec<u64> =
         core.index.live.range(from..).take(WAKE_BATCH_MAX).map(|(number, _)| *number).collect();
     for number in &page {
-        let head = match core.head(*number) {
+        let mut head = match core.head(*number) {
             Ok(head) => head,
             Err(error) => {
                 skip(core, *number, &error)?;
                 continue;
             }
         };
+        let policy = Arc::clone(core.rules.policy(&head.route));
+        if nobody_left(&head, &core.rules) && domain::enlist(&mut head, &policy) {
+            core.put_head(&head);
+        }
         for told in head.told.iter().filter(|told| told.may_be_open()) {
             if core.rules.traits(&told.receiver).draining {
                 *gone.entry(told.receiver.clone()).or_default() += 1;
@@ -113,6 +117,14 @@ pub(super) fn adopt_page(
         core.evaluate(&head, now, None);
     }
     Ok(page.last().filter(|_| page.len() == WAKE_BATCH_MAX).map(|last| last + 1))
+}
+
+/// Whether an open incident is known to no receiver that is still there: then those that the route names now are told.
+/// Where somebody knows of it, a receiver that joins the route is not told of what is open already.
+fn nobody_left(head: &Head, rules: &Rules) -> bool {
+    let knows =
+        |told: &Told| told.state != ToldState::Never && !rules.traits(&told.receiver).draining;
+    !head.state.is_resolved() && !head.notice && !head.told.iter().any(knows)
 }
 
 /// Takes over `rules`.
@@ -196,13 +208,18 @@ pub(super) fn with_bodies(
     number: u64,
     members: Vec<Member>,
 ) -> Result<Vec<(Member, Body)>, Error> {
-    members
-        .into_iter()
-        .map(|member| {
-            let body = core.staged.need(&record::body_key(number, member.ordinal))?;
-            Ok((member, body))
-        })
-        .collect()
+    let mut found = Vec::with_capacity(members.len());
+    for member in members {
+        match core.staged.need(&record::body_key(number, member.ordinal)) {
+            Ok(body) => found.push((member, body)),
+            // The head alone can page; `store verify` names what is damaged.
+            Err(error @ Error::Damaged { .. }) => {
+                tracing::error!(number, ordinal = member.ordinal, %error, "a member cannot be shown");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
 }
 
 /// Writes how an attempt ended.

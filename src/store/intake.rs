@@ -10,7 +10,8 @@ use super::observe::{Marks, observation, repeat};
 use super::record::{self, Tombstone};
 use super::{AlertOutcome, Error, Intake};
 use crate::domain::{
-    Fingerprint, Fresh, Join, Observation, Policy, Reason, Signal, State, Status, Timestamp, open,
+    Fingerprint, Fresh, Join, Observation, Policy, Reason, Signal, State, Status, Timestamp,
+    is_late, open,
 };
 use crate::limits::{ALERTS_PER_COMMIT_MAX, MEMBERSHIPS_MAX, TOMBSTONES_MAX};
 
@@ -58,6 +59,7 @@ struct View {
     slot: Option<u32>,
     firing: bool,
     observed_at: Option<Timestamp>,
+    last_at: Timestamp,
 }
 
 struct Work<'a> {
@@ -186,9 +188,13 @@ impl<'a> Work<'a> {
     /// Whether a firing alert says less than what is known already.
     fn is_old(&self, at: usize, views: &[View]) -> Result<Option<Reason>, Error> {
         let seen = self.observation(at, None);
-        let tombstone = self.tombstone(self.marks[at].key).map(|tombstone| tombstone.observed_at);
-        let known = views.iter().filter_map(|view| view.observed_at).chain(tombstone).max();
-        let late = matches!((known, seen.observed_at), (Some(known), Some(told)) if told < known);
+        let (told, now) = (seen.observed_at, self.intake.now);
+        let tombstone = self.tombstone(self.marks[at].key);
+        let late = views
+            .iter()
+            .any(|view| is_late(view.observed_at, view.firing, view.last_at, told, now))
+            || tombstone
+                .is_some_and(|one| is_late(Some(one.observed_at), false, one.at, told, now));
         if let Some(message) = seen.message {
             let ended = views.iter().filter(|view| late || !view.firing);
             for slot in ended.filter_map(|view| view.slot) {
@@ -285,6 +291,7 @@ impl<'a> Work<'a> {
                 slot: None,
                 firing: member.firing,
                 observed_at: member.observed_at,
+                last_at: member.last_at,
             }));
         }
         for slot in self.core.index.memberships(chain) {
@@ -295,6 +302,7 @@ impl<'a> Work<'a> {
                     slot: Some(slot),
                     firing: hot.firing,
                     observed_at: hot.observed_at,
+                    last_at: hot.last_at,
                 });
             }
         }

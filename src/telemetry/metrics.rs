@@ -59,7 +59,7 @@ names! {
     AttemptSeconds = "attempt_seconds", "How long attempts took";
     Retries = "retries", "Attempts that failed and will be made again, by receiver";
     LimiterWaits = "limiter_waits", "Times that a lane waited for its rate limit, by receiver";
-    DeadLetters = "dead_letters", "Deliveries that were given up and not replayed, by receiver";
+    DeadLetters = "dead_letters", "Deliveries that were given up, by receiver";
     Failing = "failing", "Open incidents whose last attempt failed, by receiver";
     QueueDepth = "queue_depth", "Deliveries that are due, by receiver";
     QueueOldestSeconds = "queue_oldest_seconds", "How long the oldest due delivery waits, by receiver";

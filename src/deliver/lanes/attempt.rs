@@ -163,7 +163,8 @@ impl Unit {
     fn render(&self, started: &Started, plain: Option<&str>) -> Result<Action, RenderError> {
         let (parts, config) = (&self.parts, &self.plan.config);
         let (number, seq) = (started.claim.number, started.telling.seq);
-        let message_id = kept::message_id(&parts.instance, number, &config.receiver, seq);
+        let repeats = (started.telling.why == Why::Repeat).then_some(started.told.at);
+        let message_id = kept::message_id(&parts.instance, number, &config.receiver, seq, repeats);
         config.sender.action(&News {
             snapshot: &started.snapshot,
             told: &started.told,

@@ -5,7 +5,7 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
 
-use crate::domain::{Fingerprint, Fingerprinter};
+use crate::domain::{Fingerprint, Fingerprinter, Timestamp};
 use crate::limits::{ATTEMPT_BODY_BYTES_MAX, ERROR_CHARS_MAX, RENDERED_BYTES_MAX};
 use crate::secret::Secret;
 
@@ -18,9 +18,18 @@ pub(super) fn dedup_key(instance: &str, number: u64) -> String {
     format!("ab-{instance}-{number}")
 }
 
-/// The same for every attempt at the same news, so that receivers can drop repeats.
-pub(super) fn message_id(instance: &str, number: u64, receiver: &str, seq: u32) -> String {
-    Fingerprint::of([instance, &number.to_string(), receiver, &seq.to_string()]).to_string()
+/// The same for every attempt at the same news, so that receivers can drop what came twice. `repeats` is when it was
+/// told before, where it is told again on purpose.
+pub(super) fn message_id(
+    instance: &str,
+    number: u64,
+    receiver: &str,
+    seq: u32,
+    repeats: Option<Timestamp>,
+) -> String {
+    let repeats = repeats.map_or_else(String::new, |at| at.as_micros().to_string());
+    Fingerprint::of([instance, &number.to_string(), receiver, &seq.to_string(), &repeats])
+        .to_string()
 }
 
 /// Tells equal bodies from different ones.
@@ -96,15 +105,17 @@ mod tests {
 
     #[test]
     fn message_ids_name_the_news() {
-        let id = message_id("lab", 7, "chat", 3);
-        assert_eq!(id, message_id("lab", 7, "chat", 3));
+        let id = message_id("lab", 7, "chat", 3, None);
+        assert_eq!(id, message_id("lab", 7, "chat", 3, None));
+        let again = message_id("lab", 7, "chat", 3, Some(Timestamp::from_secs(9)));
+        assert_ne!(id, again, "a repeat is told on purpose");
         for other in [
             ("lab2", 7, "chat", 3),
             ("lab", 8, "chat", 3),
             ("lab", 7, "c", 3),
             ("lab", 7, "chat", 4),
         ] {
-            assert_ne!(id, message_id(other.0, other.1, other.2, other.3), "{other:?}");
+            assert_ne!(id, message_id(other.0, other.1, other.2, other.3, None), "{other:?}");
         }
         assert_eq!(dedup_key("lab", 7), "ab-lab-7");
     }
@@ -127,7 +138,7 @@ mod tests {
     #[test]
     fn large_bodies_are_not_kept() {
         let mask = Mask::new(&[]);
-        let noise: String = (0..2000).map(|n| message_id("lab", n, "chat", 1)).collect();
+        let noise: String = (0..2000).map(|n| message_id("lab", n, "chat", 1, None)).collect();
         assert!(mask.body(noise.as_bytes()).is_empty());
         let even = "a".repeat(100_000);
         assert_eq!(inflate(&mask.body(even.as_bytes())), even);

@@ -3,9 +3,9 @@
 //! # Adding a receiver kind
 //!
 //! 1. Where its API is requests and answers, write `receivers/<kind>.toml` (format: `docs/receivers.md`) and add its line to
-//!    [`TABLES`]. Nothing else in Rust is needed.
+//!    `TABLES`. Nothing else in Rust is needed.
 //! 2. Where it is not, write `<kind>.rs` here: a `KIND` with its parameters, traits and rate, a [`Sender`] whose
-//!    [`Sender::judge`] follows the vendor's contract, and its line in [`MODULES`].
+//!    [`Sender::judge`] follows the vendor's contract, and its line in `MODULES`.
 //! 3. Write `templates/<kind>.*.hbs` and add it to the built-in templates in `render/mod.rs`.
 //! 4. Add the kind to `tests/senders.rs` (golden files over the sample incidents, limits for any input), to `tests/lab.rs`
 //!    and to the table in `docs/receivers.md`.
@@ -297,7 +297,7 @@ pub fn find(name: &str) -> Option<&'static SenderKind> {
     kinds().iter().find(|kind| kind.name == name)
 }
 
-/// The built-in receiver kinds, those of [`MODULES`] first.
+/// The built-in receiver kinds, those of `MODULES` first.
 pub fn kinds() -> &'static [SenderKind] {
     &KINDS
 }

@@ -17,7 +17,7 @@ use crate::deliver::clean::{self, Markup};
 use crate::deliver::fit::{self, LADDER};
 use crate::deliver::plain;
 use crate::deliver::render::{Context, Form, Pair, Templates};
-use crate::domain::{Fingerprint, Severity, State, Timestamp, Traits};
+use crate::domain::{Fingerprint, Severity, State, Timestamp, Traits, Why};
 use crate::secret::Secret;
 
 /// Where events go unless the receiver says otherwise. EU accounts have their own host.
@@ -127,10 +127,17 @@ fn build(
     })
 }
 
+/// Whether the news opens something at PagerDuty or makes it worse.
+const fn is_page(why: Why) -> bool {
+    matches!(why, Why::Open | Why::Reopened | Why::Rise)
+}
+
 impl Sender for PagerDuty {
     fn action(&self, news: &News<'_>) -> Result<Action, RenderError> {
         let event_action = match news.snapshot.head.state {
             State::Open => "trigger",
+            // PagerDuty drops the acknowledge of what it never had.
+            State::Acknowledged { .. } if is_page(news.why) => "trigger",
             State::Acknowledged { .. } => "acknowledge",
             State::Resolved { .. } => "resolve",
         };

@@ -314,6 +314,40 @@ fn receivers_that_are_gone_are_closed() {
 }
 
 #[test]
+fn a_receiver_that_replaces_one_nobody_reached_is_told() {
+    check(|mut world| async move {
+        world.send(firing("db", Severity::Error), &["own"]).await;
+        fail(&world).await;
+        let mut rules = rules();
+        let mut policy = Policy::clone(rules.policy("own"));
+        policy.receivers = vec![Arc::from("second")];
+        rules.policies.insert(Arc::from("own"), Arc::new(policy));
+        rules.traits = [(Arc::from("second"), Traits::CHAT)].into_iter().collect();
+        world.rules = Arc::new(rules);
+        world.store().adopt(world.rules.clone(), world.now).await.expect("adopt");
+        assert_eq!(world.deliver("second").await, [(1, Why::Open)]);
+        world.send(resolved("db"), &[]).await;
+        assert_eq!(world.deliver("second").await, [(1, Why::Resolved)]);
+    });
+}
+
+#[test]
+fn a_receiver_that_joins_a_route_is_not_told_of_what_others_know() {
+    check(|mut world| async move {
+        world.send(firing("db", Severity::Error), &["own"]).await;
+        world.deliver("chat").await;
+        let mut rules = rules();
+        let mut policy = Policy::clone(rules.policy("own"));
+        policy.receivers.push(Arc::from("second"));
+        rules.policies.insert(Arc::from("own"), Arc::new(policy));
+        rules.traits.insert(Arc::from("second"), Traits::CHAT);
+        world.rules = Arc::new(rules);
+        world.store().adopt(world.rules.clone(), world.now).await.expect("adopt");
+        assert_eq!(world.deliver("second").await, []);
+    });
+}
+
+#[test]
 fn changes_wait_for_their_flush() {
     check(|mut world| async move {
         world.send(firing("db", Severity::Error), &["team"]).await;
