@@ -249,8 +249,12 @@ impl World {
             let fires = self.random.below(5) < 3;
             let mut routed =
                 self.routed(key, if fires { Status::Firing } else { Status::Resolved });
-            let changed_at = self.truth.get(&key).map(|truth| truth.changed_at);
-            if let Some(changed_at) = changed_at.filter(|_| self.random.below(6) == 0) {
+            let known = self.truth.get(&key).map(|truth| (truth.changed_at, truth.firing));
+            // Long after a resolve an old time is news: senders that name the start of a state fire again with it.
+            let overtaken = |at: Timestamp| self.now.since(at) < Duration::from_mins(1);
+            let late = known.filter(|(at, firing)| !fires || *firing || overtaken(*at));
+            let late = late.filter(|_| self.random.below(6) == 0);
+            if let Some((changed_at, _)) = late {
                 // A late message: older than the latest change, so it says nothing.
                 routed.alert.observed_at = Some(changed_at.minus(Duration::from_millis(500)));
                 alerts.push((key, None, routed));

@@ -31,7 +31,9 @@ fn is_test(path: &Path) -> bool {
     name.ends_with("_tests.rs")
         || name == "tests.rs"
         || name == "conformance.rs"
-        || path.components().any(|part| part.as_os_str() == "tests")
+        || path
+            .components()
+            .any(|part| part.as_os_str() == "tests" || part.as_os_str() == "conformance")
 }
 
 /// Product code of a file: everything before its inline test module.

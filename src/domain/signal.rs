@@ -69,3 +69,22 @@ impl Slot {
         Self { key, member, changed: false }
     }
 }
+
+/// How long after a resolve an older firing alert is taken for one that the resolve overtook. Senders that deliver out
+/// of order do so within their retries: Azure 75 s, SNS 60 s.
+const OVERTAKEN_MAX: Duration = Duration::from_secs(90);
+
+/// Whether a firing alert says less than what is known: it speaks of an earlier time than `known`.
+///
+/// Some senders name when the state began, not when they saw it: after a false resolve they fire again with the old
+/// time. So only for a moment after the resolve came in (`heard`) is such an alert taken for one that was overtaken.
+pub fn is_late(
+    known: Option<Timestamp>,
+    firing: bool,
+    heard: Timestamp,
+    told: Option<Timestamp>,
+    now: Timestamp,
+) -> bool {
+    let older = matches!((known, told), (Some(known), Some(told)) if told < known);
+    older && (firing || now.since(heard) < OVERTAKEN_MAX)
+}

@@ -1,17 +1,12 @@
 //! The life of one incident: folds what alerts say into it. No clock, no I/O; a store may rerun it.
 
-use std::time::Duration;
-
 use super::schedule::{News, schedule};
+use super::signal::is_late;
 use super::{
     Head, Join, Marks, Member, Observation, Policy, Reason, Severity, Signal, Slot, State,
     Timestamp, Told, Touch,
 };
 use crate::limits::{MESSAGE_IDS_MAX, RECEIVERS_PER_INCIDENT_MAX};
-
-/// How long after a resolve an older firing alert is taken for one that the resolve overtook. Senders that deliver out
-/// of order do so within their retries: Azure 75 s, SNS 60 s.
-const OVERTAKEN_MAX: Duration = Duration::from_secs(90);
 
 /// What a step did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -357,21 +352,6 @@ impl Work {
 /// Whether this very message was taken before.
 fn is_redelivered(member: &Member, seen: &Observation) -> bool {
     seen.message.is_some_and(|message| member.messages.contains(&message))
-}
-
-/// Whether a firing alert says less than what is known: it speaks of an earlier time than `known`.
-///
-/// Some senders name when the state began, not when they saw it: after a false resolve they fire again with the old
-/// time. So only for a moment after the resolve came in (`heard`) is such an alert taken for one that was overtaken.
-pub fn is_late(
-    known: Option<Timestamp>,
-    firing: bool,
-    heard: Timestamp,
-    told: Option<Timestamp>,
-    now: Timestamp,
-) -> bool {
-    let older = matches!((known, told), (Some(known), Some(told)) if told < known);
-    older && (firing || now.since(heard) < OVERTAKEN_MAX)
 }
 
 /// Whether the member already knows something newer.
