@@ -11,7 +11,7 @@ use super::explain_render::{self, Notification};
 use super::explain_text;
 use super::setup::{self, Files};
 use crate::clock::{Clock, SystemClock};
-use crate::config::Routes;
+use crate::config::{Catalog, Routes};
 use crate::domain::{Alert, Explanation};
 use crate::ingest::Kind;
 use crate::ingest::kinds::{self, Normalized, Payload};
@@ -56,8 +56,8 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let setup = setup::load(&args.files, false).map_err(setup::Error::into_anyhow)?;
-    let routes = setup.routes;
-    let (source, kind) = source(args, &routes)?;
+    let (routes, catalog) = (setup.routes, setup.catalog);
+    let (source, kind) = source(args, &routes, &catalog)?;
     let body = read(&args.payload)?;
     let headers = headers(args)?;
     let payload = Payload {
@@ -84,7 +84,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 /// The name that `source` has in matchers, and the kind that reads the payload.
-fn source(args: &Args, routes: &Routes) -> anyhow::Result<(String, Kind)> {
+fn source(args: &Args, routes: &Routes, catalog: &Catalog) -> anyhow::Result<(String, Kind)> {
     if let Some(name) = &args.source {
         let Some(source) = routes.sources.get(name) else {
             let known: Vec<&str> = routes.sources.keys().map(String::as_str).collect();
@@ -100,11 +100,11 @@ fn source(args: &Args, routes: &Routes) -> anyhow::Result<(String, Kind)> {
     if let [source] = of_kind[..] {
         return Ok((chosen.unwrap_or_else(|| source.name.clone()), source.kind.clone()));
     }
-    let Some(kind) = kinds::find(name) else {
-        let known: Vec<&str> = kinds::builtin().iter().map(|kind| kind.name()).collect();
+    let Some(kind) = catalog.source(name) else {
+        let known: Vec<&str> = catalog.sources.iter().map(|kind| kind.name()).collect();
         bail!("unknown source kind {name:?}; kinds are {}", known.join(", "));
     };
-    Ok((chosen.unwrap_or_else(|| name.to_owned()), Kind::BuiltIn(kind)))
+    Ok((chosen.unwrap_or_else(|| name.to_owned()), kind.clone()))
 }
 
 /// A payload and what the routes make of each alert.

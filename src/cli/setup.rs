@@ -22,6 +22,8 @@ pub(super) struct Files {
 pub(super) struct Setup {
     pub(super) settings: Settings,
     pub(super) routes: Routes,
+    /// The kinds that the configuration may name.
+    pub(super) catalog: Catalog,
 }
 
 /// Why there is none.
@@ -67,7 +69,7 @@ pub(super) fn load_with(
     let catalog = Catalog { templates: Arc::new(templates), ..catalog };
     let options = Options { catalog: &catalog, environment, strict };
     let routes = Routes::load_or_builtin(&settings.routes, &options)?;
-    Ok(Setup { settings, routes })
+    Ok(Setup { settings, routes, catalog })
 }
 
 impl Error {
