@@ -8,6 +8,8 @@ pub const INFLATED_BYTES_MAX: usize = 16 << 20;
 pub const PAYLOAD_DEPTH_MAX: usize = 64;
 /// Alerts of one payload. More is answered as too large.
 pub const ALERTS_PER_PAYLOAD_MAX: usize = 10_000;
+/// Largest answer to a handshake in bytes: challenges and `TwiML` are short.
+pub const ANSWER_BYTES_MAX: usize = 4 << 10;
 /// Alerts of one commit; larger payloads are split and answered after the last part.
 pub const ALERTS_PER_COMMIT_MAX: usize = 1_000;
 /// Longest alert key; longer identities are hashed.

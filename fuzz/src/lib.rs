@@ -5,14 +5,33 @@ use alertbridge::ingest::kinds::table::{Table, TableKind};
 use alertbridge::ingest::kinds::{self, Payload, SourceKind};
 use alertbridge::limits::{KEY_BYTES_MAX, LABELS_MAX, TITLE_CHARS_MAX};
 
-/// Reads `data` as `kind` would. The first byte chooses how it was sent, the rest is the body.
+/// The bit of a query without a body.
+const IS_GET: u8 = 4;
+
+/// Reads `data` as one of the built-in kinds: two bytes choose it, the
+/// next how it was sent, the rest is the body.
 ///
 /// # Panics
 ///
 /// Panics if the kind does, or if an alert is over its limits.
-pub fn run(kind: &str, data: &[u8]) {
-    let kind = kinds::find(kind).expect("targets are named after kinds");
-    normalize(kind, data);
+pub fn run(data: &[u8]) {
+    let Some((&[high, low], rest)) = data.split_first_chunk() else { return };
+    let kinds = kinds::builtin();
+    let at = usize::from(u16::from_be_bytes([high, low]));
+    normalize(kinds[at % kinds.len()], rest);
+}
+
+/// What [`run`] reads as the kind at `at` of the list, sent as the extension of `name` says.
+pub fn seed(at: usize, name: &str, body: &[u8]) -> Vec<u8> {
+    let how = match name.rsplit_once('.').map(|(_, extension)| extension) {
+        Some("form") => 1,
+        Some("xml") => 2,
+        Some("txt") => 3,
+        Some("query") => IS_GET,
+        _ => 0,
+    };
+    let [high, low] = u16::try_from(at).expect("fewer kinds than that").to_be_bytes();
+    [&[high, low, how], body].concat()
 }
 
 /// Reads the first half of `data` as a table and the second half with it.
@@ -34,7 +53,7 @@ fn normalize(kind: &dyn SourceKind, data: &[u8]) {
         _ => "text/plain",
     };
     let text = String::from_utf8_lossy(body);
-    let is_get = how & 4 != 0;
+    let is_get = how & IS_GET != 0;
     let headers = [("content-type".to_owned(), content_type.to_owned())];
     let payload = Payload {
         method: if is_get { "GET" } else { "POST" },

@@ -23,7 +23,7 @@ pub enum Error {
     #[error("incident {number} is not kept")]
     UnknownIncident { number: u64 },
     #[error("this takes {allowed}")]
-    Method { allowed: &'static str },
+    Method { allowed: String },
     #[error("{detail}")]
     Query { detail: String },
     #[error("content type must be application/json")]
@@ -204,7 +204,7 @@ impl ResponseError for Error {
         }
         match self {
             Self::Method { allowed } => {
-                answer.insert_header((header::ALLOW, *allowed));
+                answer.insert_header((header::ALLOW, allowed.as_str()));
             }
             Self::Unauthenticated { .. } | Self::Refused { .. }
                 if status == StatusCode::UNAUTHORIZED =>

@@ -67,8 +67,8 @@ fn probe(request: &HttpRequest, source: &Source) -> Option<HttpResponse> {
     }
 }
 
-fn allowed(source: &Source) -> &'static str {
-    if source.kind.accepts_get() { "POST, GET, HEAD, OPTIONS" } else { "POST, HEAD, OPTIONS" }
+fn allowed(source: &Source) -> String {
+    format!("{}, HEAD, OPTIONS", source.kind.methods().join(", "))
 }
 
 async fn process(
@@ -79,9 +79,7 @@ async fn process(
     mut payload: web::Payload,
     now: Timestamp,
 ) -> Result<HttpResponse, Error> {
-    let takes = *request.method() == Method::POST
-        || (source.kind.accepts_get() && *request.method() == Method::GET);
-    if !takes {
+    if !source.kind.methods().contains(&request.method().as_str()) {
         return Err(Error::Method { allowed: allowed(source) });
     }
     let headers = headers(request);
@@ -181,9 +179,10 @@ async fn answer(shared: &Shared, source: &Source, receipt: Receipt) -> Result<Ht
         shared.metrics.rejected(&source.name, "alert_not_understood", receipt.rejected_count);
     }
     match &receipt.handshake {
-        Some(Handshake::Answer { body }) => {
-            return Ok(HttpResponse::Ok()
-                .insert_header((header::CONTENT_TYPE, "application/json"))
+        Some(Handshake::Answer { status, media_type, body }) => {
+            return Ok(builder(*status)
+                .insert_header((header::CONTENT_TYPE, media_type.as_str()))
+                .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
                 .body(body.clone()));
         }
         Some(Handshake::SnsSubscription { topic, url }) => {

@@ -110,7 +110,11 @@ impl Shared {
 /// Every path of the server. Hooks come first: they are what most requests are for.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
-        .service(web::resource("/hooks/{source}").route(web::route().to(hooks::take)))
+        // Some senders append an id of theirs to the URL.
+        .service(
+            web::resource(["/hooks/{source}", "/hooks/{source}/{rest:.*}"])
+                .route(web::route().to(hooks::take)),
+        )
         .service(
             web::resource("/metrics")
                 .route(web::get().to(ops::metrics))
@@ -156,7 +160,7 @@ fn get_only() -> actix_web::Route {
 }
 
 fn only(allowed: &'static str) -> actix_web::Route {
-    web::to(move || async move { Error::Method { allowed }.error_response() })
+    web::to(move || async move { Error::Method { allowed: allowed.to_owned() }.error_response() })
 }
 
 async fn nothing_here() -> HttpResponse {

@@ -6,12 +6,18 @@
 //!
 //! 1. Collect the vendor's own description of its payload and write down what names the *problem* (not the message):
 //!    that is the key; a firing payload and its resolve must give the same one.
-//! 2. Write `sources/<kind>.toml` after `docs/sources.md`. Where a table cannot say it, write `<kind>.rs` here with a
-//!    unit struct that implements [`SourceKind`] over [`tree::parse`].
-//! 3. Add one line to [`builtin`] (a module) or to `BUILTIN` in `table/mod.rs` (a table).
-//! 4. Add `tests/fixtures/<kind>/` with at least `firing`, `resolved` and `odd` payloads of our own making and run
-//!    `ALERTBRIDGE_BLESS=1 cargo test --test kinds`, then read the goldens as if you were on call.
-//! 5. Add the row in `docs/sources.md` and a file in `fuzz/fuzz_targets/`.
+//! 2. Write down every word it has for a state and a severity, and which of its messages are no alerts.
+//! 3. Copy the nearest file of `sources/` to `sources/<kind>.toml` and describe each shape after `docs/sources.md`.
+//!    Where a table cannot say it, write `<kind>.rs` here with a unit struct that implements [`SourceKind`] over
+//!    [`tree::parse`].
+//! 4. Name the authentication profiles that the vendor can do in `auth`, strongest first, and its form in `setting`.
+//! 5. Say in `auto` (or in `recognizes` of a module) what no other sender has, or `false`.
+//! 6. Add one line to the list in `table/builtin.rs` (a table) or to [`builtin`] (a module).
+//! 7. Write `tests/fixtures/<kind>/` with payloads of our own making: `firing`, `resolved`, `odd`, and one for each
+//!    further shape; `alertbridge explain --kind <kind> FILE` shows what they become.
+//! 8. Run `ALERTBRIDGE_BLESS=1 cargo test --test kinds`, then read the goldens as if you were on call.
+//! 9. Run `ALERTBRIDGE_BLESS=1 cargo test --test docs`: it writes the row in `docs/sources.md` (of a module, you do).
+//! 10. Run `cargo test`, and the fuzz target `payload` for a few minutes (`fuzz/Cargo.toml` says how).
 //!
 //! An unknown status word must never read as resolved; unknown fields never fail a payload.
 
@@ -37,7 +43,7 @@ use std::sync::LazyLock;
 
 pub use self::table::Answers;
 use crate::domain::{Alert, Timestamp};
-use crate::limits::{ALERTS_PER_PAYLOAD_MAX, INFLATED_BYTES_MAX};
+use crate::limits::{ALERTS_PER_PAYLOAD_MAX, ANSWER_BYTES_MAX, INFLATED_BYTES_MAX};
 
 /// What a sender sent, after authentication and inflating. Nothing here is logged.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +74,22 @@ impl Payload<'_> {
     }
 }
 
+/// A payload and the tree of its body, for kinds that are asked whether it is theirs.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    pub payload: &'a Payload<'a>,
+    pub tree: &'a serde_json::Value,
+}
+
+/// What a payload is recognized by; the greater is the surer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sign {
+    /// The fields it has.
+    Shape,
+    /// A header that only this sender sets.
+    Header,
+}
+
 /// What a payload says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Normalized {
@@ -93,8 +115,15 @@ pub struct Rejected {
 pub enum Handshake {
     /// SNS asks to confirm a subscription: the URL to visit, if the topic is one of ours.
     SnsSubscription { topic: String, url: String },
-    /// Answer 200 with this JSON body (Event Grid's `validationResponse` and the like).
-    Answer { body: String },
+    /// Answer this (Event Grid's `validationResponse`, a challenge to echo, `TwiML`).
+    Answer { status: u16, media_type: String, body: String },
+}
+
+impl Handshake {
+    /// The answer 200 with a JSON body.
+    pub fn json(body: String) -> Self {
+        Self::Answer { status: 200, media_type: "application/json".to_owned(), body }
+    }
 }
 
 /// Why a whole payload could not be read. The sender gets it with a 4xx.
@@ -116,9 +145,19 @@ pub trait SourceKind: Send + Sync {
     /// The name used as `kind = "..."`.
     fn name(&self) -> &str;
 
-    /// Whether its sender also uses GET, with the payload in the query.
-    fn accepts_get(&self) -> bool {
-        false
+    /// The HTTP methods its sender uses; with GET the payload is in the query.
+    fn methods(&self) -> &[&'static str] {
+        &["POST"]
+    }
+
+    /// Names of the authentication profiles that its sender can do, strongest first; empty where nobody knows.
+    fn auth(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    /// Whether `seen` is surely of this kind's sender, and by which sign; never guesses.
+    fn recognizes(&self, _seen: &Seen<'_>) -> Option<Sign> {
+        None
     }
 
     /// What its sender is answered.
@@ -149,6 +188,10 @@ pub fn normalize(kind: &dyn SourceKind, payload: &Payload<'_>) -> Result<Normali
         }
     }
     normalized.alerts = kept;
+    if let Some(Handshake::Answer { body, .. }) = &mut normalized.handshake {
+        // It holds what the payload says: nobody is sent megabytes back.
+        body.truncate(body.floor_char_boundary(ANSWER_BYTES_MAX));
+    }
     for rejected in &mut normalized.rejected {
         rejected.reason = bound::line(&rejected.reason, crate::limits::LABEL_VALUE_CHARS_MAX);
     }

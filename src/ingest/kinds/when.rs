@@ -88,11 +88,19 @@ fn auto(text: &str) -> Option<Timestamp> {
     if let Ok(number) = text.parse::<f64>() {
         return unix(number, None);
     }
+    // Go prints its monotonic clock behind the time.
+    let text = text.split_once(" m=").map_or(text, |(before, _)| before);
+    // `... +0000 UTC` (Go), `... UTC`, `... (UTC)`: the offset counts where there is one.
+    let plain = text.strip_suffix("(UTC)").or_else(|| text.strip_suffix("UTC")).map(str::trim_end);
+    let text = plain.unwrap_or(text);
     // Without an offset: vendors that leave it out mean UTC.
     if let Ok(naive) = text.parse::<civil::DateTime>() {
         return at_zone(naive, &TimeZone::UTC);
     }
-    ["%Y-%m-%d %H:%M:%S %z %Z", "%Y-%m-%d %H:%M:%S %z", "%a, %d %b %Y %H:%M:%S %Z"]
+    if let Ok(zoned) = jiff::fmt::rfc2822::parse(text) {
+        return Some(Timestamp::from_micros(zoned.timestamp().as_microsecond()));
+    }
+    ["%Y-%m-%d %H:%M:%S%.f %z", "%Y-%m-%dT%H:%M:%S%.f%z"]
         .into_iter()
         .find_map(|pattern| by_pattern(pattern, &TimeZone::UTC, text))
 }
@@ -131,7 +139,11 @@ mod tests {
             (json!("2018-11-04T22:43:58.283995108+01:00"), Some("2018-11-04T21:43:58.283995Z")),
             (json!("2019-07-30T10:36:59+0100"), Some("2019-07-30T09:36:59Z")),
             (json!("2016-01-01T01:01:01"), Some("2016-01-01T01:01:01Z")),
-            (json!("2020-05-21 02:58:07.829 +0000 UTC"), None),
+            (json!("2020-05-21 02:58:07.829 +0000 UTC"), Some("2020-05-21T02:58:07.829Z")),
+            (json!("2020-05-21 02:58:07.5 +0200 UTC m=+3.1"), Some("2020-05-21T00:58:07.5Z")),
+            (json!("2020-05-21 02:58:07 UTC"), Some("2020-05-21T02:58:07Z")),
+            (json!("2020-05-21 02:58:07 (UTC)"), Some("2020-05-21T02:58:07Z")),
+            (json!("Thu, 21 May 2020 02:58:07 GMT"), Some("2020-05-21T02:58:07Z")),
             (json!("2020-05-21 02:58:07"), Some("2020-05-21T02:58:07Z")),
             (json!(1_457_939_434), Some("2016-03-14T07:10:34Z")),
             (json!("1457939434"), Some("2016-03-14T07:10:34Z")),

@@ -1,6 +1,6 @@
 //! Severity words that mean the same to everybody. What a vendor means by its own words stands in its table.
 
-use crate::domain::Severity;
+use crate::domain::{Severity, Status};
 
 /// The severity a common word stands for, without regard to case; nothing for words that say no severity, such as the
 /// name of a team. P1 and SEV1 are the worst in every scheme that uses them; bare numbers have no common direction.
@@ -29,6 +29,15 @@ pub fn priority(word: &str) -> Option<Severity> {
         "4" | "5" => Severity::Info,
         word => return severity(word),
     })
+}
+
+/// What a word that means the same to everybody says about a problem; `closed`, `ok` and the like do not: they are also
+/// words about tickets, pull requests and checks.
+pub fn status(word: &str) -> Option<Status> {
+    match word.trim() {
+        "resolved" | "recovered" | "recovery" | "cleared" => Some(Status::Resolved),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -88,7 +88,7 @@ fn event_grid(events: &[Value], received_at: Timestamp) -> Result<Normalized, Er
                 .ok_or_else(|| shape("the validation event has no validationCode"))?;
             let body = json!({"validationResponse": code}).to_string();
             return Ok(Normalized {
-                handshake: Some(Handshake::Answer { body }),
+                handshake: Some(Handshake::json(body)),
                 ..Normalized::default()
             });
         }
@@ -202,7 +202,7 @@ mod tests {
     fn answers_the_event_grid_handshake() {
         let body = r#"[{"eventType":"Microsoft.EventGrid.SubscriptionValidationEvent","data":{"validationCode":"c-1"}}]"#;
         let normalized = check(body).expect("a handshake");
-        let expected = Handshake::Answer { body: r#"{"validationResponse":"c-1"}"#.to_owned() };
+        let expected = Handshake::json(r#"{"validationResponse":"c-1"}"#.to_owned());
         assert_eq!(normalized.handshake, Some(expected));
         assert!(normalized.alerts.is_empty());
     }

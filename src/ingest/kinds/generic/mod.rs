@@ -30,8 +30,8 @@ impl SourceKind for Generic {
         "generic"
     }
 
-    fn accepts_get(&self) -> bool {
-        true
+    fn methods(&self) -> &[&'static str] {
+        &["POST", "PUT", "GET"]
     }
 
     fn normalize(&self, payload: &Payload<'_>) -> Result<Normalized, Error> {

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::choices::field;
+use super::field::Field;
 use super::reader::{Problem, Section, problem};
 
 /// One answer.
@@ -42,6 +44,37 @@ impl Default for Answers {
     }
 }
 
+/// What the sender of a handshake or a callback is answered.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) body: Field,
+    pub(super) media_type: String,
+}
+
+/// Reads `answer` of a shape that is no alert.
+pub(super) fn reply(section: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Option<Reply> {
+    let inner = section.section("answer", problems)?;
+    inner.only(&["status", "body", "type"], problems);
+    Some(Reply {
+        status: status(&inner, problems).unwrap_or(200),
+        body: inner.get("body").map_or_else(Field::default, |it| field(it, "body", problems)),
+        media_type: inner.text("type", problems).unwrap_or("application/json").to_owned(),
+    })
+}
+
+/// The HTTP status under `status`.
+fn status(section: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Option<u16> {
+    let item = section.get("status")?;
+    let status = item.get_ref().as_integer().and_then(|it| it.as_str().parse::<u16>().ok());
+    let status = status.filter(|status| (200..600).contains(status));
+    if status.is_none() {
+        let message = "`status` is no HTTP status";
+        problems.push(problem(item.span(), message, "a number from 200 to 599"));
+    }
+    status
+}
+
 /// Reads `[answers]`.
 pub(super) fn parse(section: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Answers {
     section.only(&["accepted", "partly", "rejected", "busy"], problems);
@@ -58,14 +91,7 @@ pub(super) fn parse(section: &Section<'_, '_>, problems: &mut Vec<Problem>) -> A
         if let Some(body) = inner.text("body", problems) {
             answer.body = Cow::Owned(body.to_owned());
         }
-        let Some(item) = inner.get("status") else { continue };
-        let status = item.get_ref().as_integer().and_then(|it| it.as_str().parse::<u16>().ok());
-        if let Some(status) = status.filter(|status| (200..600).contains(status)) {
-            answer.status = status;
-        } else {
-            let message = "`status` is no HTTP status";
-            problems.push(problem(item.span(), message, "a number from 200 to 599"));
-        }
+        answer.status = status(&inner, problems).unwrap_or(answer.status);
     }
     answers
 }

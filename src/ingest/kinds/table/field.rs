@@ -1,12 +1,16 @@
-//! Where a value of an alert is found: pointers, templates and fixed texts; the first that gives text wins.
+//! Where a value of an alert is found: pointers, paths, templates, pieces of texts; the first that gives text wins.
 
 use std::borrow::Cow;
 
 use handlebars::Context;
+use regex::Regex;
 use serde_json::Value;
+use serde_json_path::JsonPath;
 
+use super::place::Place;
 use super::template::Template;
-use crate::ingest::kinds::{Payload, read, tree};
+use crate::domain::Labels;
+use crate::ingest::kinds::{Payload, read};
 
 /// What a field is read from: one alert, the payload around it and the request.
 #[derive(Clone, Copy)]
@@ -16,87 +20,39 @@ pub(super) struct Scope<'a> {
     pub(super) payload: &'a Payload<'a>,
     /// Only where the shape has templates that need it.
     pub(super) context: Option<&'a Context>,
+    /// Texts that mean "not set".
+    pub(super) absent: Option<&'a Regex>,
+    /// The labels of the alert, once they are read.
+    pub(super) labels: Option<&'a Labels>,
 }
 
-/// A JSON pointer (RFC 6901), split and unescaped once.
-#[derive(Debug)]
-pub(super) struct Pointer(Vec<String>);
-
-impl Pointer {
-    /// `/a/b~1c`; the empty pointer is the whole value.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        if text.is_empty() {
-            return Some(Self(Vec::new()));
-        }
-        let parts = text.strip_prefix('/')?.split('/');
-        Some(Self(parts.map(|part| part.replace("~1", "/").replace("~0", "~")).collect()))
-    }
-
-    /// From names that are already apart.
-    pub(super) fn of(parts: Vec<String>) -> Self {
-        Self(parts)
-    }
-
-    pub(super) fn get<'a>(&self, value: &'a Value) -> Option<&'a Value> {
-        self.0.iter().try_fold(value, |value, part| match value {
-            Value::Object(map) => map.get(part),
-            Value::Array(items) => items.get(part.parse::<usize>().ok()?),
-            _ => None,
-        })
+impl Scope<'_> {
+    /// Whether `value` is a text that means "not set".
+    pub(super) fn is_absent(&self, value: &Value) -> bool {
+        let Some(absent) = self.absent else { return false };
+        value.as_str().is_some_and(|text| absent.is_match(text.trim()))
     }
 }
 
-/// One place of the payload or the request.
-#[derive(Debug)]
-pub(super) enum Place {
-    /// `/a/b`: in the alert.
-    Item(Pointer),
-    /// `@root/a/b`: in the whole payload.
-    Root(Pointer),
-    /// `@header/x-name`: a header of the request.
-    Header(String),
-    /// `@query/name`: a parameter of the query.
-    Query(String),
-}
-
-impl Place {
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        let named = |rest: &str| (!rest.is_empty()).then(|| rest.to_owned());
-        if let Some(rest) = text.strip_prefix("@root") {
-            Pointer::parse(rest).map(Self::Root)
-        } else if let Some(rest) = text.strip_prefix("@item") {
-            Pointer::parse(rest).map(Self::Item)
-        } else if let Some(rest) = text.strip_prefix("@header/") {
-            named(rest).map(|name| Self::Header(name.to_ascii_lowercase()))
-        } else if let Some(rest) = text.strip_prefix("@query/") {
-            named(rest).map(Self::Query)
-        } else if text.starts_with('/') {
-            Pointer::parse(text).map(Self::Item)
-        } else {
-            None
-        }
-    }
-
-    pub(super) fn get<'a>(&self, scope: &Scope<'a>) -> Option<Cow<'a, Value>> {
-        match self {
-            Self::Item(pointer) => pointer.get(scope.item).map(Cow::Borrowed),
-            Self::Root(pointer) => pointer.get(scope.root).map(Cow::Borrowed),
-            Self::Header(name) => {
-                scope.payload.header(name).map(|text| Cow::Owned(Value::String(text.to_owned())))
-            }
-            Self::Query(name) => {
-                let query = tree::query(scope.payload.query).ok()?;
-                query.get(name).cloned().map(Cow::Owned)
-            }
-        }
-    }
-}
-
+/// One way to a value.
 #[derive(Debug)]
 pub(super) enum Choice {
     Place(Place),
+    /// RFC 9535, in the alert.
+    Path(Box<JsonPath>),
     Template(Template),
     Text(String),
+    /// A piece of another field.
+    Piece(Piece),
+}
+
+/// What a regular expression leaves of a text.
+#[derive(Debug)]
+pub(super) struct Piece {
+    pub(super) from: Field,
+    pub(super) regex: Regex,
+    /// The matches go and the rest stays; otherwise the first group (or the whole match) stays.
+    pub(super) remove: bool,
 }
 
 /// Several choices for one value.
@@ -117,13 +73,18 @@ impl Field {
     ) -> Option<T> {
         self.0.iter().find_map(|choice| match choice {
             Choice::Place(place) => read(&*place.get(scope)?),
-            Choice::Template(_) | Choice::Text(_) => read(&Value::String(choice.text(scope)?)),
+            Choice::Path(path) => path.query(scope.item).iter().find_map(|found| read(found)),
+            _ => read(&Value::String(choice.text(scope)?)),
         })
     }
 
     /// Whether a choice needs the handlebars context.
     pub(super) fn needs_context(&self) -> bool {
-        self.0.iter().any(|choice| matches!(choice, Choice::Template(it) if it.needs_context()))
+        self.0.iter().any(|choice| match choice {
+            Choice::Template(template) => template.needs_context(),
+            Choice::Piece(piece) => piece.from.needs_context(),
+            Choice::Place(_) | Choice::Path(_) | Choice::Text(_) => false,
+        })
     }
 }
 
@@ -131,9 +92,34 @@ impl Choice {
     fn text(&self, scope: &Scope<'_>) -> Option<String> {
         match self {
             Self::Place(place) => text(&*place.get(scope)?),
+            Self::Path(path) => {
+                let found = path.query(scope.item);
+                let texts = found.iter().filter(|value| !scope.is_absent(value));
+                let texts: Vec<String> = texts.filter_map(|value| text(value)).collect();
+                (!texts.is_empty()).then(|| texts.join(", "))
+            }
             Self::Template(template) => template.render(scope),
             Self::Text(text) => Some(text.clone()),
+            Self::Piece(piece) => piece.text(scope),
         }
+    }
+}
+
+impl Piece {
+    fn text(&self, scope: &Scope<'_>) -> Option<String> {
+        let texts = self.from.0.iter().filter_map(|choice| choice.text(scope));
+        let mut pieces = texts.filter_map(|text| self.of(&text));
+        pieces.find(|piece| !piece.is_empty())
+    }
+
+    fn of(&self, text: &str) -> Option<String> {
+        if self.remove {
+            let rest: Cow<'_, str> = self.regex.replace_all(text, "");
+            return Some(rest.trim().to_owned());
+        }
+        let found = self.regex.captures(text)?;
+        let piece = found.iter().skip(1).flatten().next().or_else(|| found.get(0))?;
+        Some(piece.as_str().trim().to_owned())
     }
 }
 
@@ -154,37 +140,79 @@ mod tests {
     use crate::domain::Timestamp;
     use serde_json::json;
 
-    #[test]
-    fn places_are_found() {
-        let item = json!({"a": {"b/c": [10, "x"]}, "tags": ["p", "q"], "empty": ""});
+    fn check(choice: Choice, expected: Option<&str>) {
+        let item = json!({"a": {"b/c": [10, "x"]}, "tags": ["p", "q"], "empty": "", "unset": "$NAME",
+            "title": "[Triggered on {host:db-7}] disk full",
+            "pairs": [{"k": "env", "v": "prod"}, {"k": "team", "v": "db"}]});
         let root = json!({"who": "root"});
         let headers = [("x-id".to_owned(), "7".to_owned())];
         let payload = Payload {
-            method: "POST",
-            path: "/",
+            method: "PUT",
+            path: "/hooks/s/a%20b/close",
             query: "auth=s&n=%20v",
             headers: &headers,
             body: b"",
             received_at: Timestamp::default(),
         };
-        let scope = Scope { item: &item, root: &root, payload: &payload, context: None };
+        let absent = Regex::new(r"^(?:\$[A-Z]+)$").expect("a regex");
+        let labels =
+            Labels::from([("b".to_owned(), "2".to_owned()), ("a".to_owned(), "1".to_owned())]);
+        let scope = Scope {
+            item: &item,
+            root: &root,
+            payload: &payload,
+            context: None,
+            absent: Some(&absent),
+            labels: Some(&labels),
+        };
+        let shown = format!("{choice:?}");
+        assert_eq!(Field(vec![choice]).text(&scope).as_deref(), expected, "{shown}");
+    }
+
+    #[test]
+    fn places_are_found() {
         let rows = [
             ("/a/b~1c/1", Some("x")),
             ("/a/b~1c/9", None),
             ("/tags", Some("p, q")),
             ("/empty", None),
+            ("/unset", None),
             ("/a", None),
             ("@root/who", Some("root")),
             ("@header/X-Id", Some("7")),
             ("@query/n", Some("v")),
             ("@query/auth", None),
+            ("@path/0", Some("hooks")),
+            ("@path/-1", Some("close")),
+            ("@path/-2", Some("a b")),
+            ("@path/9", None),
+            ("@path/-9", None),
+            ("@method", Some("PUT")),
+            ("@labels", Some("a=1,b=2")),
+            ("@labels/b", Some("2")),
         ];
         for (place, expected) in rows {
-            let field = Field(vec![Choice::Place(Place::parse(place).expect("a place"))]);
-            assert_eq!(field.text(&scope).as_deref(), expected, "{place}");
+            check(Choice::Place(Place::parse(place).expect("a place")), expected);
         }
-        for wrong in ["a/b", "", "@", "@header/", "@rootx", "$.a"] {
+        for wrong in ["a/b", "", "@", "@header/", "@rootx", "$.a", "@path/x", "@methods"] {
             assert!(Place::parse(wrong).is_none(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn paths_and_pieces_are_found() {
+        let path = |path: &str| Choice::Path(Box::new(JsonPath::parse(path).expect("a path")));
+        check(path("$.pairs[?@.k == 'env'].v"), Some("prod"));
+        check(path("$.pairs[*].v"), Some("prod, db"));
+        check(path("$.none"), None);
+        let piece = |regex: &str, remove| {
+            let title = Choice::Place(Place::parse("/title").expect("a place"));
+            let from = Field(vec![Choice::Text("nothing".to_owned()), title]);
+            Choice::Piece(Piece { from, regex: Regex::new(regex).expect("a regex"), remove })
+        };
+        check(piece(r"\{host:([^}]+)\}", false), Some("db-7"));
+        check(piece(r"disk\s\w+", false), Some("disk full"));
+        check(piece("zebra", false), None);
+        check(piece("^nothing$", true), Some("[Triggered on {host:db-7}] disk full"));
     }
 }

@@ -5,8 +5,14 @@
 //! source, goes through the same functions.
 
 mod answers;
+mod builtin;
+mod choices;
+mod copies;
+mod decode;
 mod field;
+mod helpers;
 mod parse;
+mod place;
 mod reader;
 mod rules;
 mod shape;
@@ -17,46 +23,41 @@ mod words;
 
 use std::borrow::Cow;
 use std::ops::Range;
-use std::sync::LazyLock;
 
 use handlebars::Context;
+use regex::Regex;
 use serde_json::Value;
 use toml::de::DeTable;
 
 pub use self::answers::{Answer, Answers};
 pub use self::reader::Problem;
 
+pub(super) use self::builtin::builtin;
+
+use self::decode::Decode;
 use self::field::Scope;
+use self::rules::Rule;
 use self::shape::{List, Shape};
-use super::{Error, Normalized, Payload, Rejected, SourceKind, check_count, generic, read, tree};
+use super::{
+    Error, Handshake, Normalized, Payload, Rejected, Seen, Sign, SourceKind, check_count, generic,
+    read, tree,
+};
 use crate::domain::Alert;
 
-/// The tables compiled in: one line each.
-const BUILTIN: [(&str, &str); 4] = [
-    ("newrelic", include_str!("../../../../sources/newrelic.toml")),
-    ("pingdom", include_str!("../../../../sources/pingdom.toml")),
-    ("site24x7", include_str!("../../../../sources/site24x7.toml")),
-    ("uptimerobot", include_str!("../../../../sources/uptimerobot.toml")),
-];
-
-/// The built-in table kinds.
-pub(super) fn builtin() -> &'static [TableKind] {
-    static KINDS: LazyLock<Vec<TableKind>> = LazyLock::new(|| {
-        let parse = |(name, source): &(&str, &str)| {
-            TableKind(Table::parse(source, name).expect("built-in tables are tested"))
-        };
-        BUILTIN.iter().map(parse).collect()
-    });
-    &KINDS
-}
+/// The HTTP methods that a sender may use.
+const METHODS: [&str; 4] = ["POST", "PUT", "PATCH", "GET"];
 
 /// A payload format as data.
 #[derive(Debug)]
 pub struct Table {
     name: String,
     about: String,
-    auth: Option<String>,
-    get: bool,
+    /// Names of authentication profiles, strongest first.
+    auth: Vec<String>,
+    auto: Auto,
+    absent: Option<Regex>,
+    decode: Vec<Decode>,
+    methods: Vec<&'static str>,
     answers: Answers,
     otherwise: Otherwise,
     shapes: Vec<Shape>,
@@ -66,7 +67,20 @@ pub struct Table {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Otherwise {
     Reject,
+    /// Answered as accepted; opens nothing.
+    Ignore,
     Generic,
+}
+
+/// How the kind `auto` knows the vendor.
+#[derive(Debug)]
+enum Auto {
+    /// By what any shape is recognized by.
+    Shapes,
+    /// All of them hold.
+    Rules(Vec<Rule>),
+    /// Not at all: the body is what its users make it.
+    Never,
 }
 
 impl Table {
@@ -114,11 +128,6 @@ impl Table {
         &self.about
     }
 
-    /// The auth profile that its sender can do.
-    pub fn auth(&self) -> Option<&str> {
-        self.auth.as_deref()
-    }
-
     fn shape_error(&self, detail: String) -> Error {
         Error::Shape { kind: self.name.clone(), detail }
     }
@@ -138,22 +147,46 @@ impl SourceKind for TableKind {
         &self.0.name
     }
 
-    fn accepts_get(&self) -> bool {
-        self.0.get
+    fn methods(&self) -> &[&'static str] {
+        &self.0.methods
+    }
+
+    fn auth(&self) -> Vec<&str> {
+        self.0.auth.iter().map(String::as_str).collect()
     }
 
     fn answers(&self) -> &Answers {
         &self.0.answers
     }
 
+    fn recognizes(&self, seen: &Seen<'_>) -> Option<Sign> {
+        let tree = decode::apply(&self.0.decode, Cow::Borrowed(seen.tree));
+        let whole = self.scope(&tree, seen.payload);
+        let sign = |rules: &[Rule]| {
+            let holds = !rules.is_empty() && rules.iter().all(|rule| rule.holds(&whole));
+            let by_header = rules.iter().any(Rule::is_about_header);
+            holds.then_some(if by_header { Sign::Header } else { Sign::Shape })
+        };
+        match &self.0.auto {
+            Auto::Never => None,
+            Auto::Rules(rules) => sign(rules),
+            Auto::Shapes => self.0.shapes.iter().filter_map(|shape| sign(&shape.recognize)).max(),
+        }
+    }
+
     fn normalize(&self, payload: &Payload<'_>) -> Result<Normalized, Error> {
         let tree = tree::parse(payload)?;
-        let whole = Scope { item: &tree, root: &tree, payload, context: None };
+        let tree = decode::apply(&self.0.decode, Cow::Owned(tree));
+        let whole = self.scope(&tree, payload);
         let recognized = |shape: &&Shape| shape.recognize.iter().all(|rule| rule.holds(&whole));
         if let Some(shape) = self.0.shapes.iter().find(recognized) {
             return self.read(shape, whole);
         }
-        match (&tree, self.0.otherwise) {
+        match (&*tree, self.0.otherwise) {
+            (_, Otherwise::Ignore) => {
+                let ignored = Some("not an event that opens or closes anything".to_owned());
+                Ok(Normalized { ignored, ..Normalized::default() })
+            }
             (Value::Object(root), Otherwise::Generic) if generic::has_title(root) => {
                 generic::guess(&tree)
             }
@@ -163,7 +196,15 @@ impl SourceKind for TableKind {
 }
 
 impl TableKind {
+    fn scope<'a>(&'a self, tree: &'a Value, payload: &'a Payload<'a>) -> Scope<'a> {
+        let absent = self.0.absent.as_ref();
+        Scope { item: tree, root: tree, payload, context: None, absent, labels: None }
+    }
+
     fn read(&self, shape: &Shape, whole: Scope<'_>) -> Result<Normalized, Error> {
+        if let Some(reason) = &shape.ignored {
+            return Ok(no_alert(shape, reason, whole));
+        }
         let items = self.items(shape, whole.root)?;
         let mut context = shape.needs_context.then(|| context(shape, whole.root));
         let mut normalized = Normalized::default();
@@ -195,14 +236,20 @@ impl TableKind {
         let items = match &shape.alerts {
             None => vec![root],
             Some(List::Path(path)) => path.query(root).all(),
-            Some(List::Pointer(pointer, shown)) => match pointer.get(root) {
-                Some(Value::Array(items)) => items.iter().collect(),
-                Some(item @ Value::Object(_)) => vec![item],
-                other => {
-                    let found = other.map_or("missing", read::type_name);
-                    return Err(self.0.shape_error(format!("{shown} is {found}, not an array")));
+            Some(List::Pointers(pointers)) => {
+                let found = pointers.iter().find_map(|(pointer, _)| pointer.get(root));
+                match found {
+                    Some(Value::Array(items)) => items.iter().collect(),
+                    Some(item @ Value::Object(_)) => vec![item],
+                    other => {
+                        let shown: Vec<&str> =
+                            pointers.iter().map(|(_, shown)| shown.as_str()).collect();
+                        let found = other.map_or("missing", read::type_name);
+                        let detail = format!("{} is {found}, not an array", shown.join(" or "));
+                        return Err(self.0.shape_error(detail));
+                    }
                 }
-            },
+            }
         };
         check_count(items.len())?;
         Ok(items)
@@ -212,11 +259,22 @@ impl TableKind {
     fn unrecognized(&self, whole: &Scope<'_>) -> String {
         let missed = self.0.shapes.iter().map(|shape| {
             let rule = shape.recognize.iter().find(|rule| !rule.holds(whole));
-            let shown = rule.map_or("", |rule| rule.shown.as_str());
-            Cow::Owned(format!("{} needs {shown}", shape.name))
+            format!("{} needs {}", shape.name, rule.map(Rule::shown).unwrap_or_default())
         });
-        missed.collect::<Vec<Cow<'_, str>>>().join("; ")
+        missed.collect::<Vec<String>>().join("; ")
     }
+}
+
+/// A handshake, a callback or chatter: nothing opens.
+fn no_alert(shape: &Shape, reason: &str, whole: Scope<'_>) -> Normalized {
+    let context = shape.needs_context.then(|| context(shape, whole.root));
+    let scope = Scope { context: context.as_ref(), ..whole };
+    let handshake = shape.reply.as_ref().map(|reply| Handshake::Answer {
+        status: reply.status,
+        media_type: reply.media_type.clone(),
+        body: reply.body.text(&scope).unwrap_or_default(),
+    });
+    Normalized { handshake, ignored: Some(reason.to_owned()), ..Normalized::default() }
 }
 
 /// What full templates see: the payload without the list of alerts, and the alert at [`template::ITEM`].

@@ -2,20 +2,35 @@
 
 use toml::de::DeTable;
 
-use super::answers;
-use super::field::{Choice, Field, Place, Pointer};
+use super::choices::{field, json_path, place, whole};
+use super::copies::{Copies, Pairs};
+use super::field::Field;
+use super::place::{Place, Pointer};
 use super::reader::{Item, Problem, Section, one_or_many, problem, section, text, wrong_type};
-use super::shape::{Copies, List, Pairs, Shape};
-use super::template::Template;
-use super::{Otherwise, Table, rules, times, vocabulary};
+use super::shape::{List, Shape};
+use super::{Auto, METHODS, Otherwise, Table, answers, decode, rules, times, vocabulary};
 use crate::domain::Life;
 
-const TABLE_KEYS: [&str; 8] =
-    ["kind", "about", "auth", "methods", "answers", "otherwise", "shape", "vendor"];
-const SHAPE_KEYS: [&str; 23] = [
+const TABLE_KEYS: [&str; 12] = [
+    "kind",
+    "vendor",
+    "about",
+    "setting",
+    "auth",
+    "auto",
+    "absent",
+    "decode",
+    "methods",
+    "answers",
+    "otherwise",
+    "shape",
+];
+const SHAPE_KEYS: [&str; 25] = [
     "name",
     "recognize",
     "ignore",
+    "ignored",
+    "answer",
     "alerts",
     "life",
     "key",
@@ -37,8 +52,6 @@ const SHAPE_KEYS: [&str; 23] = [
     "links",
     "images",
 ];
-const FIELD_HINT: &str = "a pointer begins with / (in the alert), @root/, @header/ or @query/; a template contains \
-                          {{ }}; a fixed text is { text = \"...\" }";
 
 /// Reads a table from `table` of any file; `name` is the kind if the table does not say.
 pub(super) fn table(
@@ -53,6 +66,7 @@ pub(super) fn table(
         None => TABLE_KEYS.iter().chain(&SHAPE_KEYS).copied().collect(),
     };
     root.only(&known, problems);
+    check_words(&root, problems);
     let mut shapes = Vec::new();
     match root.get("shape") {
         Some(item) => {
@@ -66,18 +80,14 @@ pub(super) fn table(
         // A single shape needs no [[shape]].
         None => shapes.push(shape(&root, name, problems)),
     }
-    let get = root.texts("methods", problems).iter().any(|method| {
-        if !matches!(*method.get_ref(), "GET" | "POST" | "PUT") {
-            let message = format!("unknown method {:?}", method.get_ref());
-            problems.push(problem(method.span(), message, "known: POST, PUT, GET"));
-        }
-        *method.get_ref() == "GET"
-    });
     Table {
         name: root.text("kind", problems).unwrap_or(name).to_owned(),
         about: root.text("about", problems).unwrap_or_default().to_owned(),
-        auth: root.text("auth", problems).map(str::to_owned),
-        get,
+        auth: root.texts("auth", problems).iter().map(|it| (*it.get_ref()).to_owned()).collect(),
+        auto: auto(&root, problems),
+        absent: root.get("absent").and_then(|item| whole(item, problems)),
+        decode: decode::read(&root, problems),
+        methods: methods(&root, problems),
         answers: root
             .section("answers", problems)
             .map_or_else(Default::default, |section| answers::parse(&section, problems)),
@@ -86,25 +96,60 @@ pub(super) fn table(
     }
 }
 
+/// `vendor` and `setting` are for the documentation alone; they must be texts all the same.
+fn check_words(root: &Section<'_, '_>, problems: &mut Vec<Problem>) {
+    root.text("vendor", problems);
+    root.text("setting", problems);
+}
+
+fn methods(root: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Vec<&'static str> {
+    let mut methods = Vec::new();
+    for method in root.texts("methods", problems) {
+        if let Some(known) = METHODS.iter().find(|known| *known == method.get_ref()) {
+            methods.push(*known);
+        } else {
+            let message = format!("unknown method {:?}", method.get_ref());
+            problems.push(problem(method.span(), message, "known: POST, PUT, PATCH, GET"));
+        }
+    }
+    if methods.is_empty() { vec!["POST"] } else { methods }
+}
+
+fn auto(root: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Auto {
+    match root.get("auto").map(|item| item.get_ref().as_bool()) {
+        None | Some(Some(true)) => Auto::Shapes,
+        Some(Some(false)) => Auto::Never,
+        Some(None) => Auto::Rules(rules::read(root, "auto", problems)),
+    }
+}
+
 fn otherwise(root: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Otherwise {
     match root.text("otherwise", problems) {
         None | Some("reject") => Otherwise::Reject,
         Some("generic") => Otherwise::Generic,
+        Some("ignore") => Otherwise::Ignore,
         Some(other) => {
             let span = root.get("otherwise").map_or(root.span.clone(), toml::Spanned::span);
             let message = format!("unknown value {other:?} of `otherwise`");
-            problems.push(problem(span, message, "known: reject, generic"));
+            problems.push(problem(span, message, "known: reject, ignore, generic"));
             Otherwise::Reject
         }
     }
 }
 
 fn shape(section: &Section<'_, '_>, name: &str, problems: &mut Vec<Problem>) -> Shape {
-    for (required, hint) in [
+    let ignored = section.text("ignored", problems).map(str::to_owned);
+    let reply = answers::reply(section, problems);
+    if reply.is_some() && ignored.is_none() {
+        let hint = "only a shape that is no alert has an answer of its own; else `answers` counts";
+        problems.push(problem(section.span.clone(), "`answer` needs `ignored`", hint));
+    }
+    let required = [
         ("key", "the fields that name the problem: the same in a firing payload and its resolve"),
         ("title", "what people read first"),
-    ] {
-        if section.get(required).is_none() {
+    ];
+    for (required, hint) in required {
+        if ignored.is_none() && section.get(required).is_none() {
             problems.push(problem(section.span.clone(), format!("`{required}` is missing"), hint));
         }
     }
@@ -119,7 +164,11 @@ fn shape(section: &Section<'_, '_>, name: &str, problems: &mut Vec<Problem>) -> 
     let images = section.get("images").map_or_else(Vec::new, |item| {
         one_or_many(item).into_iter().map(|item| field(item, "images", problems)).collect()
     });
+    let (labels, annotations) =
+        (copies(section, "labels", problems), copies(section, "annotations", problems));
     let mut shape = Shape {
+        ignored,
+        reply,
         name: section.text("name", problems).unwrap_or(name).to_owned(),
         recognize: rules::read(section, "recognize", problems),
         ignore: rules::ignores(section, problems),
@@ -139,8 +188,8 @@ fn shape(section: &Section<'_, '_>, name: &str, problems: &mut Vec<Problem>) -> 
         started_at: times::read(section, "started_at", problems),
         ends_at: times::read(section, "ends_at", problems),
         expires_after: duration(section, problems),
-        labels: copies(section, "labels", problems),
-        annotations: copies(section, "annotations", problems),
+        labels,
+        annotations,
         links: named_fields(section, "links", problems),
         images,
         needs_context: false,
@@ -160,7 +209,7 @@ fn needs_context(shape: &Shape) -> bool {
         &shape.message_id,
     ];
     let times = [&shape.observed_at, &shape.started_at, &shape.ends_at].into_iter().flatten();
-    let words = shape.status.tables.iter().map(|it| &it.from);
+    let words = shape.status.fields().chain(shape.severity.fields());
     singles
         .into_iter()
         .chain(&shape.key)
@@ -168,64 +217,32 @@ fn needs_context(shape: &Shape) -> bool {
         .chain(shape.links.iter().map(|(_, field)| field))
         .chain(times.flat_map(|time| [Some(&time.from), time.resolved.as_ref()]).flatten())
         .chain(words)
-        .chain(shape.severity.tables.iter().map(|it| &it.from))
+        .chain(shape.reply.iter().map(|reply| &reply.body))
         .any(Field::needs_context)
         || shape.labels.needs_context()
         || shape.annotations.needs_context()
 }
 
-/// A pointer, a template, a fixed text, or a list of them.
-pub(super) fn field(item: Item<'_, '_>, key: &str, problems: &mut Vec<Problem>) -> Field {
-    Field(one_or_many(item).into_iter().filter_map(|item| choice(item, key, problems)).collect())
-}
-
-fn choice(item: Item<'_, '_>, key: &str, problems: &mut Vec<Problem>) -> Option<Choice> {
-    if item.get_ref().is_table() {
-        let section = section(item, key, problems)?;
-        section.only(&["text"], problems);
-        let fixed = section.text("text", problems);
-        return fixed.map(|fixed| Choice::Text(fixed.to_owned()));
-    }
-    let source = text(item, key, problems)?;
-    if source.contains("{{") {
-        return Template::parse(source)
-            .map(Choice::Template)
-            .map_err(|message| problems.push(problem(item.span(), message, "")))
-            .ok();
-    }
-    let place = Place::parse(source);
-    if place.is_none() {
-        let message = format!("{source:?} is neither a pointer nor a template");
-        problems.push(problem(item.span(), message, FIELD_HINT));
-    }
-    place.map(Choice::Place)
-}
-
-pub(super) fn place(item: Item<'_, '_>, key: &str, problems: &mut Vec<Problem>) -> Option<Place> {
-    let source = text(item, key, problems)?;
-    let place = Place::parse(source);
-    if place.is_none() {
-        let hint = "begin with / (in the alert), @root/, @header/ or @query/";
-        problems.push(problem(item.span(), format!("{source:?} is no pointer"), hint));
-    }
-    place
-}
-
 fn list(section: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Option<List> {
     let item = section.get("alerts")?;
-    let source = text(item, "alerts", problems)?;
-    if source.starts_with('$') {
-        return serde_json_path::JsonPath::parse(source)
-            .map(|path| List::Path(Box::new(path)))
-            .map_err(|error| problems.push(problem(item.span(), error.to_string(), "")))
-            .ok();
+    let written = section.texts("alerts", problems);
+    if let [source] = &written[..]
+        && source.get_ref().starts_with('$')
+    {
+        return json_path(source.get_ref(), item, problems).map(List::Path);
     }
-    let pointer = Pointer::parse(source);
-    if pointer.is_none() {
-        let hint = "a pointer begins with /, a JSONPath (RFC 9535) with $";
-        problems.push(problem(item.span(), format!("{source:?} is no pointer"), hint));
+    let mut pointers = Vec::new();
+    for source in written {
+        let source_text = *source.get_ref();
+        if let Some(pointer) = Pointer::parse(source_text) {
+            pointers.push((pointer, source_text.to_owned()));
+        } else {
+            let hint = "a pointer begins with /, a JSONPath (RFC 9535) with $";
+            let message = format!("{source_text:?} is no pointer");
+            problems.push(problem(source.span(), message, hint));
+        }
     }
-    pointer.map(|pointer| List::Pointer(pointer, source.to_owned()))
+    Some(List::Pointers(pointers))
 }
 
 fn life(section: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Life {
@@ -264,12 +281,14 @@ fn copies(section: &Section<'_, '_>, key: &str, problems: &mut Vec<Problem>) -> 
         items.into_iter().filter_map(|item| place(item, key, problems)).collect()
     };
     let pairs = inner.get("pairs").map_or_else(Vec::new, one_or_many);
+    let except = inner.texts("except", problems);
+    let except: Vec<String> = except.iter().map(|it| (*it.get_ref()).to_owned()).collect();
     Copies {
         copy: places("copy", problems),
-        except: inner
-            .texts("except", problems)
+        except: except.iter().filter(|it| !it.ends_with('*')).cloned().collect(),
+        except_prefixes: except
             .iter()
-            .map(|it| (*it.get_ref()).to_owned())
+            .filter_map(|it| it.strip_suffix('*').map(str::to_owned))
             .collect(),
         tags: places("tags", problems),
         pairs: pairs.into_iter().filter_map(|item| pair(item, problems)).collect(),
@@ -287,9 +306,15 @@ fn pair(item: Item<'_, '_>, problems: &mut Vec<Problem>) -> Option<Pairs> {
     };
     Some(Pairs {
         at: place(at, "at", problems)?,
-        name: inner.text("name", problems).unwrap_or("name").to_owned(),
-        value: inner.text("value", problems).unwrap_or("value").to_owned(),
+        name: member(inner.text("name", problems).unwrap_or("name")),
+        value: member(inner.text("value", problems).unwrap_or("value")),
     })
+}
+
+/// The name of a member, or a pointer.
+fn member(written: &str) -> Pointer {
+    let pointer = written.starts_with('/').then(|| Pointer::parse(written)).flatten();
+    pointer.unwrap_or_else(|| Pointer::of(vec![written.to_owned()]))
 }
 
 fn named_fields(

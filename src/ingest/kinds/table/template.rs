@@ -5,40 +5,18 @@
 //! would overflow the stack.
 
 use std::io;
-use std::sync::LazyLock;
 
-use handlebars::{Handlebars, Output, RenderContext, Renderable, handlebars_helper};
-use serde_json::Value;
+use handlebars::{Output, RenderContext, Renderable};
 
-use super::field::{Pointer, Scope, text};
+use super::field::{Scope, text};
+use super::helpers::REGISTRY;
+use super::place::Pointer;
 use crate::limits::TEXT_CHARS_MAX;
 
 /// Where the alert stands in the context of a template when it is not the whole payload.
 pub(super) const ITEM: &str = "@item";
 /// What one template writes at most: `{{#each}}` inside `{{#each}}` grows fast. The field's own limit cuts the rest.
 const RENDERED_BYTES_MAX: usize = TEXT_CHARS_MAX * 4;
-
-handlebars_helper!(lower: |value: Json| text(value).unwrap_or_default().to_lowercase());
-handlebars_helper!(upper: |value: Json| text(value).unwrap_or_default().to_uppercase());
-handlebars_helper!(default: |value: Json, other: Json| {
-    text(value).or_else(|| text(other)).unwrap_or_default()
-});
-handlebars_helper!(join: |value: Json, separator: str| match value {
-    Value::Array(items) => items.iter().filter_map(text).collect::<Vec<_>>().join(separator),
-    other => text(other).unwrap_or_default(),
-});
-
-static REGISTRY: LazyLock<Handlebars<'static>> = LazyLock::new(|| {
-    let mut registry = Handlebars::new();
-    registry.register_escape_fn(handlebars::no_escape);
-    // It would put payloads into our log.
-    registry.unregister_helper("log");
-    registry.register_helper("lower", Box::new(lower));
-    registry.register_helper("upper", Box::new(upper));
-    registry.register_helper("default", Box::new(default));
-    registry.register_helper("join", Box::new(join));
-    registry
-});
 
 #[derive(Debug)]
 enum Part {
@@ -108,7 +86,7 @@ fn render_simple(parts: &[Simple], scope: &Scope<'_>) -> Option<String> {
             Part::Item(pointer) => pointer.get(scope.item),
             Part::Root(pointer) => pointer.get(scope.root),
         };
-        match value.and_then(text) {
+        match value.filter(|value| !scope.is_absent(value)).and_then(text) {
             Some(text) => {
                 found = true;
                 out.push_str(&text);
@@ -215,7 +193,8 @@ mod tests {
     fn render(source: &str) -> Option<String> {
         let root = json!({"who": "R", "list": [{"n": "a"}, {"n": "b"}], "many": vec![1; 2_000]});
         let item = json!({"name": "disk", "odd name": {"x": "<&>"}, "n": 5.0, "none": null,
-            "tags": ["p", "q"], "on": true});
+            "tags": ["p", "q"], "on": true, "arn": "arn:aws:x:db-7/",
+            "markup": "%%% \n<b>Disk</b><br/>is < 5 % &amp; &quot;full&quot;\n %%%"});
         let mut data = root.clone();
         data[ITEM] = item.clone();
         let context = Context::from(data);
@@ -227,7 +206,14 @@ mod tests {
             body: b"",
             received_at: Timestamp::default(),
         };
-        let scope = Scope { item: &item, root: &root, payload: &payload, context: Some(&context) };
+        let scope = Scope {
+            item: &item,
+            root: &root,
+            payload: &payload,
+            context: Some(&context),
+            absent: None,
+            labels: None,
+        };
         Template::parse(source).expect(source).render(&scope)
     }
 
@@ -245,6 +231,9 @@ mod tests {
             ("{{#each @root.list}}{{n}},{{/each}}", Some("a,b,")),
             ("{{upper name}} {{default none \"x\"}} {{join tags \"+\"}}", Some("DISK x p+q")),
             ("{{#if none}}x{{/if}}", None),
+            ("{{json tags}}", Some("[\"p\",\"q\"]")),
+            ("{{first_line markup}}|{{last_segment arn}}", Some("%%%|db-7")),
+            ("{{plain markup}}", Some("Disk\nis < 5 % & \"full\"")),
             ("{{#if on}}{{[odd name].x}}{{/if}}", Some("<&>")),
         ];
         for (source, expected) in rows {

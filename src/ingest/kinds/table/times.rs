@@ -1,6 +1,6 @@
 //! Where a time is found and how it is written.
 
-use super::parse::field;
+use super::choices::field;
 use super::reader::{Problem, Section, problem};
 use super::shape::Time;
 use crate::ingest::kinds::when;
@@ -14,18 +14,17 @@ pub(super) fn read(
     let item = section.get(key)?;
     if !item.get_ref().is_table() {
         let from = field(item, key, problems);
-        return Some(Time { from, resolved: None, format: when::Format::Auto });
+        return Some(Time { from, resolved: None, formats: vec![when::Format::Auto] });
     }
     let inner = super::reader::section(item, key, problems)?;
     inner.only(&["from", "resolved", "format", "zone"], problems);
     let mut one = |key: &str| inner.get(key).map(|item| field(item, key, problems));
     let (from, resolved) = (one("from"), one("resolved"));
-    let format = format(&inner, problems);
-    Some(Time { from: from.unwrap_or_default(), resolved, format })
+    let formats = formats(&inner, problems);
+    Some(Time { from: from.unwrap_or_default(), resolved, formats })
 }
 
-fn format(section: &Section<'_, '_>, problems: &mut Vec<Problem>) -> when::Format {
-    use when::Unit;
+fn formats(section: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Vec<when::Format> {
     let zone = match section.text("zone", problems).map(jiff::tz::TimeZone::get) {
         None => jiff::tz::TimeZone::UTC,
         Some(Ok(zone)) => zone,
@@ -35,21 +34,34 @@ fn format(section: &Section<'_, '_>, problems: &mut Vec<Problem>) -> when::Forma
             jiff::tz::TimeZone::UTC
         }
     };
-    match section.text("format", problems) {
-        None | Some("auto" | "rfc3339") => when::Format::Auto,
-        Some("unix_s") => when::Format::Unix(Unit::Seconds),
-        Some("unix_ms") => when::Format::Unix(Unit::Millis),
-        Some("unix_us") => when::Format::Unix(Unit::Micros),
-        Some("unix_ns") => when::Format::Unix(Unit::Nanos),
-        Some(pattern) if pattern.contains('%') => {
-            when::Format::Pattern { pattern: pattern.to_owned(), zone }
-        }
-        Some(other) => {
-            let span = section.get("format").map_or(section.span.clone(), toml::Spanned::span);
+    let written = section.texts("format", problems);
+    if written.is_empty() {
+        return vec![when::Format::Auto];
+    }
+    let formats = written.iter().filter_map(|word| {
+        let found = format(word.get_ref(), &zone);
+        if found.is_none() {
             let hint = "known: auto, rfc3339, unix_s, unix_ms, unix_us, unix_ns, or a pattern such \
                         as %Y-%m-%d %H:%M:%S";
-            problems.push(problem(span, format!("unknown time format {other:?}"), hint));
-            when::Format::Auto
+            let message = format!("unknown time format {:?}", word.get_ref());
+            problems.push(problem(word.span(), message, hint));
         }
-    }
+        found
+    });
+    formats.collect()
+}
+
+fn format(word: &str, zone: &jiff::tz::TimeZone) -> Option<when::Format> {
+    use when::Unit;
+    Some(match word {
+        "auto" | "rfc3339" => when::Format::Auto,
+        "unix_s" => when::Format::Unix(Unit::Seconds),
+        "unix_ms" => when::Format::Unix(Unit::Millis),
+        "unix_us" => when::Format::Unix(Unit::Micros),
+        "unix_ns" => when::Format::Unix(Unit::Nanos),
+        pattern if pattern.contains('%') => {
+            when::Format::Pattern { pattern: pattern.to_owned(), zone: zone.clone() }
+        }
+        _ => return None,
+    })
 }

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::parse::field;
-use super::reader::{Item, Problem, Section, nearest, one_or_many, problem, section, text};
-use super::shape::Words;
-use super::words::WordTable;
+use super::choices::field;
+use super::reader::{
+    Item, Problem, Section, nearest, one_or_many, problem, section, text, wrong_type,
+};
+use super::rules;
+use super::words::{Bounds, Reading, WordTable, Words};
 use crate::domain::{Severity, Status};
 use crate::ingest::kinds::words;
 
@@ -27,7 +29,7 @@ const STATUS: Vocabulary<Status> = Vocabulary {
         ("resolved", Status::Resolved),
         ("notice", Status::Notice),
     ],
-    common: None,
+    common: Some(words::status),
     default: Status::Firing,
     never_default: &["resolved", "acknowledged"],
 };
@@ -64,8 +66,8 @@ impl<T: Copy> Vocabulary<T> {
             if item.get_ref().is_str() {
                 // The whole shape means one thing.
                 words.default = self.own(item, problems).unwrap_or(self.default);
-            } else if let Some(table) = self.table(item, &mut words.default, problems) {
-                words.tables.push(table);
+            } else if let Some(reading) = self.reading(item, &mut words.default, problems) {
+                words.tables.push(reading);
             }
         }
         words
@@ -86,15 +88,34 @@ impl<T: Copy> Vocabulary<T> {
         found.map(|(_, meaning)| *meaning)
     }
 
-    fn table(
+    fn reading(
         &self,
         item: Item<'_, '_>,
         default: &mut T,
         problems: &mut Vec<Problem>,
-    ) -> Option<WordTable<T>> {
+    ) -> Option<Reading<T>> {
         let inner = section(item, self.key, problems)?;
-        let mut known: Vec<&str> = vec!["from", "default", "present"];
-        known.extend(self.common.map(|_| "common"));
+        if inner.get("when").is_none() {
+            return Some(Reading::Words(self.table(&inner, default, problems)));
+        }
+        inner.only(&["when", "is"], problems);
+        let rules = rules::read(&inner, "when", problems);
+        let Some(is) = inner.get("is") else {
+            let hint = format!("is = \"...\" says which {} it is then", self.key);
+            problems.push(problem(item.span(), "`is` is missing", &hint));
+            return None;
+        };
+        self.own(is, problems).map(|meaning| Reading::When(rules, meaning))
+    }
+
+    fn table(
+        &self,
+        inner: &Section<'_, '_>,
+        default: &mut T,
+        problems: &mut Vec<Problem>,
+    ) -> WordTable<T> {
+        let mut known: Vec<&str> =
+            vec!["from", "default", "present", "common", "at_least", "at_most"];
         known.extend(self.words.iter().map(|(own, _)| *own));
         inner.only(&known, problems);
         if let Some(item) = inner.get("default") {
@@ -113,6 +134,7 @@ impl<T: Copy> Vocabulary<T> {
             from: inner.get("from").map(|item| field(item, "from", problems)).unwrap_or_default(),
             words: HashMap::new(),
             prefixes: Vec::new(),
+            bounds: self.bounds(inner, problems),
             present,
             common: self.common,
         };
@@ -131,10 +153,39 @@ impl<T: Copy> Vocabulary<T> {
             }
         }
         table.prefixes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
-        if table.from.0.is_empty() && !(table.words.is_empty() && table.prefixes.is_empty()) {
+        let says_nothing =
+            table.words.is_empty() && table.prefixes.is_empty() && table.bounds.is_none();
+        if table.from.0.is_empty() && !says_nothing {
             let hint = "from = \"/pointer\" says where the word is";
             problems.push(problem(inner.span.clone(), "`from` is missing", hint));
         }
-        Some(table)
+        table
+    }
+
+    /// `at_least = { critical = 12, error = 7 }` or `at_most`.
+    fn bounds(&self, inner: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Option<Bounds<T>> {
+        let (key, at_least) = [("at_least", true), ("at_most", false)]
+            .into_iter()
+            .find(|(key, _)| inner.get(key).is_some())?;
+        let section = inner.section(key, problems)?;
+        let own: Vec<&str> = self.words.iter().map(|(own, _)| *own).collect();
+        section.only(&own, problems);
+        let mut steps = Vec::new();
+        for (word, meaning) in self.words {
+            let Some(item) = section.get(word) else { continue };
+            let value = item.get_ref();
+            let number = value.as_integer().map(|it| it.as_str().to_owned());
+            let number = number.or_else(|| value.as_float().map(|it| it.as_str().to_owned()));
+            match number.and_then(|number| number.parse::<f64>().ok()).filter(|it| it.is_finite()) {
+                Some(bound) => steps.push((bound, *meaning)),
+                None => problems.push(wrong_type(item, word, "a number")),
+            }
+        }
+        steps.sort_by(
+            |(one, _), (other, _)| {
+                if at_least { other.total_cmp(one) } else { one.total_cmp(other) }
+            },
+        );
+        Some(Bounds { at_least, steps })
     }
 }

@@ -6,6 +6,8 @@
 
 mod xml;
 
+pub use xml::parse as xml;
+
 use serde_json::{Map, Value};
 
 use super::{Error, Payload};

@@ -32,7 +32,7 @@ impl Element {
 }
 
 /// The tree of an XML document: an object with the root element.
-pub(super) fn parse(body: &str) -> Result<Value, Error> {
+pub fn parse(body: &str) -> Result<Value, Error> {
     let mut reader = Reader::from_str(body);
     let mut values = 0_usize;
     // The first element stands for the document itself.

@@ -1,0 +1,82 @@
+//! The helpers of templates in tables.
+
+use std::sync::LazyLock;
+
+use handlebars::{Handlebars, handlebars_helper};
+use serde_json::Value;
+
+use super::field::text;
+use crate::ingest::kinds::read;
+
+handlebars_helper!(lower: |value: Json| text(value).unwrap_or_default().to_lowercase());
+handlebars_helper!(upper: |value: Json| text(value).unwrap_or_default().to_uppercase());
+handlebars_helper!(default: |value: Json, other: Json| {
+    text(value).or_else(|| text(other)).unwrap_or_default()
+});
+handlebars_helper!(join: |value: Json, separator: str| match value {
+    Value::Array(items) => items.iter().filter_map(text).collect::<Vec<_>>().join(separator),
+    other => text(other).unwrap_or_default(),
+});
+handlebars_helper!(json: |value: Json| value.to_string());
+handlebars_helper!(first_line: |value: Json| {
+    read::first_line(&text(value).unwrap_or_default()).to_owned()
+});
+handlebars_helper!(last_segment: |value: Json| {
+    let text = text(value).unwrap_or_default();
+    text.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default().to_owned()
+});
+handlebars_helper!(plain: |value: Json| plain_text(&text(value).unwrap_or_default()));
+
+/// Without HTML tags and the fences (`%%%`) that some vendors put around Markdown; `<br>` and paragraphs are breaks.
+fn plain_text(marked: &str) -> String {
+    let mut out = String::with_capacity(marked.len());
+    let mut rest = marked;
+    while let Some((before, after)) = rest.split_once('<') {
+        out.push_str(before);
+        let is_tag = after.starts_with(|c: char| c.is_ascii_alphabetic() || "/!".contains(c));
+        if let Some((tag, after)) = after.split_once('>').filter(|_| is_tag) {
+            let name = tag.trim_start_matches('/').to_ascii_lowercase();
+            if ["br", "p", "div", "li", "tr", "h1", "h2", "h3"]
+                .iter()
+                .any(|block| name.split(|c: char| !c.is_alphanumeric()).next() == Some(block))
+            {
+                out.push('\n');
+            }
+            rest = after;
+        } else {
+            out.push('<');
+            rest = after;
+        }
+    }
+    out.push_str(rest);
+    for (entity, text) in [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#39;", "'"),
+        ("&nbsp;", " "),
+        ("&amp;", "&"),
+    ] {
+        out = out.replace(entity, text);
+    }
+    let out = out.replace("%%%", "");
+    let lines = out.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Handlebars with the helpers of tables; nothing is escaped.
+pub(super) static REGISTRY: LazyLock<Handlebars<'static>> = LazyLock::new(|| {
+    let mut registry = Handlebars::new();
+    registry.register_escape_fn(handlebars::no_escape);
+    // It would put payloads into our log.
+    registry.unregister_helper("log");
+    registry.register_helper("lower", Box::new(lower));
+    registry.register_helper("upper", Box::new(upper));
+    registry.register_helper("default", Box::new(default));
+    registry.register_helper("join", Box::new(join));
+    registry.register_helper("json", Box::new(json));
+    registry.register_helper("first_line", Box::new(first_line));
+    registry.register_helper("last_segment", Box::new(last_segment));
+    registry.register_helper("plain", Box::new(plain));
+    registry
+});
