@@ -225,8 +225,7 @@ pub fn builtin() -> &'static [&'static dyn SourceKind] {
             &generic::Generic,
             &grafana::Grafana,
         ];
-        let tables = table::builtin().iter().map(|kind| kind as &'static dyn SourceKind);
-        modules.into_iter().chain(tables).collect()
+        modules.into_iter().chain(table::builtin()).collect()
     });
     &KINDS
 }

@@ -1,8 +1,9 @@
 //! The tables compiled in.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
-use super::{Table, TableKind};
+use super::{Answers, Table, TableKind};
+use crate::ingest::kinds::{Error, Normalized, Payload, Seen, Sign, SourceKind};
 
 /// Name and text of a table of `sources/`.
 macro_rules! table {
@@ -15,13 +16,73 @@ macro_rules! table {
 const BUILTIN: &[(&str, &str)] =
     &[table!("newrelic"), table!("pingdom"), table!("site24x7"), table!("uptimerobot")];
 
+/// A table that is read when it is first used: a bridge with three sources does not pay for a hundred vendors.
+struct Builtin {
+    name: &'static str,
+    text: &'static str,
+    table: OnceLock<TableKind>,
+}
+
+impl Builtin {
+    fn table(&self) -> &TableKind {
+        self.table.get_or_init(|| {
+            TableKind(Table::parse(self.text, self.name).expect("built-in tables are tested"))
+        })
+    }
+}
+
+impl SourceKind for Builtin {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn methods(&self) -> &[&'static str] {
+        self.table().methods()
+    }
+
+    fn auth(&self) -> Vec<&str> {
+        self.table().auth()
+    }
+
+    fn answers(&self) -> &Answers {
+        self.table().answers()
+    }
+
+    fn recognizes(&self, seen: &Seen<'_>) -> Option<Sign> {
+        self.table().recognizes(seen)
+    }
+
+    fn normalize(&self, payload: &Payload<'_>) -> Result<Normalized, Error> {
+        self.table().normalize(payload)
+    }
+}
+
 /// The built-in table kinds.
-pub(in crate::ingest::kinds) fn builtin() -> &'static [TableKind] {
-    static KINDS: LazyLock<Vec<TableKind>> = LazyLock::new(|| {
-        let parse = |(name, source): &(&str, &str)| {
-            TableKind(Table::parse(source, name).expect("built-in tables are tested"))
+pub(in crate::ingest::kinds) fn builtin() -> impl Iterator<Item = &'static dyn SourceKind> {
+    static KINDS: LazyLock<Vec<Builtin>> = LazyLock::new(|| {
+        let kind = |&(name, text): &(&'static str, &'static str)| Builtin {
+            name,
+            text,
+            table: OnceLock::new(),
         };
-        BUILTIN.iter().map(parse).collect()
+        BUILTIN.iter().map(kind).collect()
     });
-    &KINDS
+    KINDS.iter().map(|kind| kind as &dyn SourceKind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_is_without_problems_and_says_what_it_is() {
+        for (name, text) in BUILTIN {
+            let table = Table::parse(text, name).unwrap_or_else(|problems| {
+                panic!("sources/{name}.toml: {problems:?}");
+            });
+            assert!(!table.about().is_empty(), "{name}");
+            assert!(!TableKind(table).auth().is_empty(), "{name}");
+        }
+        assert!(BUILTIN.is_sorted_by_key(|(name, _)| name), "alphabetical order, each once");
+    }
 }

@@ -42,9 +42,13 @@ impl Template {
         if includes_partial(source) {
             return Err("partials and decorators are not possible in a table".to_owned());
         }
-        let full = handlebars::Template::compile(source)
-            .map_err(|error| error.reason().to_string().replace('\n', " "))?;
-        Ok(simple(source).map_or_else(|| Self::Full(Box::new(full)), Self::Simple))
+        // What is simple needs no check by handlebars, whose parser is what makes loading tables slow.
+        if let Some(parts) = simple(source) {
+            return Ok(Self::Simple(parts));
+        }
+        handlebars::Template::compile(source)
+            .map(|full| Self::Full(Box::new(full)))
+            .map_err(|error| error.reason().to_string().replace('\n', " "))
     }
 
     pub(super) fn needs_context(&self) -> bool {

@@ -363,14 +363,6 @@ fn shapes_are_tried_in_order_and_the_rest_is_refused_or_guessed() {
 }
 
 #[test]
-fn built_in_tables_say_what_they_are() {
-    for kind in builtin() {
-        assert!(!kind.0.about().is_empty(), "{}", kind.name());
-        assert!(!kind.auth().is_empty(), "{}", kind.name());
-    }
-}
-
-#[test]
 fn conditions_tell_status_and_severity() {
     let table = r#"
         absent = 'n/a|\$[A-Z]+'
