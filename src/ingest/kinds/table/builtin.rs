@@ -13,8 +13,37 @@ macro_rules! table {
 }
 
 /// One line each, in alphabetical order.
-const BUILTIN: &[(&str, &str)] =
-    &[table!("newrelic"), table!("pingdom"), table!("site24x7"), table!("uptimerobot")];
+const BUILTIN: &[(&str, &str)] = &[
+    table!("airbrake"),
+    table!("bugsnag"),
+    table!("canarytokens"),
+    table!("checkmk"),
+    table!("crashlytics"),
+    table!("errbit"),
+    table!("fail2ban"),
+    table!("falco"),
+    table!("freshstatus"),
+    table!("icinga-notifications"),
+    table!("kubernetes-events"),
+    table!("nagios-nrdp"),
+    table!("newrelic"),
+    table!("opsgenie-outgoing"),
+    table!("pagerduty-webhook-v1"),
+    table!("pagerduty-webhook-v2"),
+    table!("pagerduty-webhook-v3"),
+    table!("pagertree-webhook"),
+    table!("pingdom"),
+    table!("rollbar"),
+    table!("sensu-go"),
+    table!("sentry"),
+    table!("site24x7"),
+    table!("slack"),
+    table!("statuspage"),
+    table!("twilio-debugger"),
+    table!("twilio-voice"),
+    table!("uptimerobot"),
+    table!("wazuh"),
+];
 
 /// A table that is read when it is first used: a bridge with three sources does not pay for a hundred vendors.
 struct Builtin {
