@@ -14,7 +14,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Catalog, Routes};
 use crate::domain::{Alert, Explanation};
 use crate::ingest::Kind;
-use crate::ingest::kinds::{self, Normalized, Payload};
+use crate::ingest::kinds::{self, Handshake, Normalized, Payload};
 
 /// Shows what a payload would do: its alerts, their routes and why. Changes nothing.
 ///
@@ -167,8 +167,18 @@ fn report(explained: &Explained<'_>) -> Value {
         normalized.rejected.iter().map(|r| json!({"index": r.index, "reason": r.reason})).collect();
     json!({
         "source": explained.source, "alerts": alerts, "rejected": rejected,
-        "ignored": normalized.ignored,
+        "ignored": normalized.ignored, "answer": answer(normalized),
     })
+}
+
+/// What a handshake is answered.
+fn answer(normalized: &Normalized) -> Option<Value> {
+    match normalized.handshake.as_ref()? {
+        Handshake::Answer { status, media_type, body } => {
+            Some(json!({"status": status, "type": media_type, "body": body}))
+        }
+        Handshake::SnsSubscription { topic, .. } => Some(json!({"confirms": topic})),
+    }
 }
 
 fn alert(alert: &Alert, why: &Explanation) -> Value {

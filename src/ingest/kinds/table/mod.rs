@@ -206,13 +206,15 @@ impl TableKind {
             return Ok(no_alert(shape, reason, whole));
         }
         let items = self.items(shape, whole.root)?;
-        let mut context = shape.needs_context.then(|| context(shape, whole.root));
+        let mut context = shape.needs_context.then(|| context(shape, &whole));
         let mut normalized = Normalized::default();
         for (index, item) in (0_u32..).zip(items) {
             if let Some(context) = &mut context
                 && shape.alerts.is_some()
             {
-                context.data_mut()[template::ITEM] = item.clone();
+                let mut item = item.clone();
+                self.0.absent.iter().for_each(|absent| forget(&mut item, absent));
+                context.data_mut()[template::ITEM] = item;
             }
             let scope = Scope { item, context: context.as_ref(), ..whole };
             if let Some(reason) = shape.ignored(&scope) {
@@ -267,7 +269,7 @@ impl TableKind {
 
 /// A handshake, a callback or chatter: nothing opens.
 fn no_alert(shape: &Shape, reason: &str, whole: Scope<'_>) -> Normalized {
-    let context = shape.needs_context.then(|| context(shape, whole.root));
+    let context = shape.needs_context.then(|| context(shape, &whole));
     let scope = Scope { context: context.as_ref(), ..whole };
     let handshake = shape.reply.as_ref().map(|reply| Handshake::Answer {
         status: reply.status,
@@ -278,7 +280,8 @@ fn no_alert(shape: &Shape, reason: &str, whole: Scope<'_>) -> Normalized {
 }
 
 /// What full templates see: the payload without the list of alerts, and the alert at [`template::ITEM`].
-fn context(shape: &Shape, root: &Value) -> Context {
+fn context(shape: &Shape, whole: &Scope<'_>) -> Context {
+    let root = whole.root;
     let mut data = match (root, &shape.alerts) {
         (Value::Object(_), None) => root.clone(),
         (Value::Object(map), Some(_)) => {
@@ -289,10 +292,21 @@ fn context(shape: &Shape, root: &Value) -> Context {
         (_, None) => return Context::from(root.clone()),
         _ => Value::Object(serde_json::Map::new()),
     };
+    whole.absent.iter().for_each(|absent| forget(&mut data, absent));
     if shape.alerts.is_some() {
         data[template::ITEM] = Value::Null;
     }
     Context::from(data)
+}
+
+/// Texts that mean "not set" become null. Deeper than any payload it cannot go.
+fn forget(value: &mut Value, absent: &Regex) {
+    match value {
+        Value::String(text) if absent.is_match(text.trim()) => *value = Value::Null,
+        Value::Array(items) => items.iter_mut().for_each(|item| forget(item, absent)),
+        Value::Object(map) => map.values_mut().for_each(|item| forget(item, absent)),
+        _ => {}
+    }
 }
 
 #[cfg(test)]

@@ -71,7 +71,8 @@ impl Template {
                 let done = template.render(&REGISTRY, context, &mut render, &mut out);
                 // What was written before the limit was reached stays.
                 let whole = done.is_ok() || out.0.len() >= RENDERED_BYTES_MAX;
-                let text = out.0.trim();
+                // What missing values leave at the ends; a slash or bracket may belong to the text here.
+                let text = out.0.trim_matches(|c: char| c.is_whitespace() || ":-–|,;".contains(c));
                 (whole && !text.is_empty()).then(|| text.to_owned())
             }
         }
@@ -235,6 +236,7 @@ mod tests {
             ("{{#each @root.list}}{{n}},{{/each}}", Some("a,b,")),
             ("{{upper name}} {{default none \"x\"}} {{join tags \"+\"}}", Some("DISK x p+q")),
             ("{{#if none}}x{{/if}}", None),
+            ("{{upper none}}: {{lower name}} -", Some("disk")),
             ("{{json tags}}", Some("[\"p\",\"q\"]")),
             ("{{first_line markup}}|{{last_segment arn}}", Some("%%%|db-7")),
             ("{{plain markup}}", Some("Disk\nis < 5 % & \"full\"")),

@@ -368,6 +368,7 @@ fn conditions_tell_status_and_severity() {
         absent = 'n/a|\$[A-Z]+'
         key = ["/id", "@labels"]
         title = [{ from = "/title", remove = '^\[[^\]]*\]\s*' }]
+        text = "{{#if unset}}wrong{{else}}not set{{/if}}"
         resource = { from = ["/none", "/title"], match = 'on (\S+)' }
         status = [
           { when = [{ at = "/ok", equals = "true" }, { at = "/muted", equals = "true", not = true }], is = "resolved" },
@@ -396,7 +397,7 @@ fn conditions_tell_status_and_severity() {
         body["unset"] = json!("$NAME");
         let alert = one(table, &body);
         assert_eq!((alert.status, alert.severity), (status, severity), "{body}");
-        assert_eq!(alert.title, "Disk full on db-7");
+        assert_eq!((&*alert.title, alert.text.as_deref()), ("Disk full on db-7", Some("not set")));
         assert_eq!(alert.resource.as_deref(), Some("db-7"));
         assert!(!alert.labels.contains_key("_private") && !alert.labels.contains_key("unset"));
         let labels: Vec<String> =
