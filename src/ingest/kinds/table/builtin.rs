@@ -13,8 +13,36 @@ macro_rules! table {
 }
 
 /// One line each, in alphabetical order.
-const BUILTIN: &[(&str, &str)] =
-    &[table!("newrelic"), table!("pingdom"), table!("site24x7"), table!("uptimerobot")];
+const BUILTIN: &[(&str, &str)] = &[
+    table!("azure-devops"),
+    table!("buildbot"),
+    table!("circleci"),
+    table!("cloudevents"),
+    table!("codeship"),
+    table!("flux"),
+    table!("gcp-monitoring"),
+    table!("github"),
+    table!("gitlab"),
+    table!("gitlab-alert-endpoint"),
+    table!("gocd"),
+    table!("gosquared"),
+    table!("harbor"),
+    table!("heroku"),
+    table!("jenkins"),
+    table!("jira"),
+    table!("netbox"),
+    table!("netlify"),
+    table!("newrelic"),
+    table!("pingdom"),
+    table!("pivotal-tracker"),
+    table!("semaphore"),
+    table!("site24x7"),
+    table!("sonarqube"),
+    table!("teamcity"),
+    table!("terraform-cloud"),
+    table!("travis"),
+    table!("uptimerobot"),
+];
 
 /// A table that is read when it is first used: a bridge with three sources does not pay for a hundred vendors.
 struct Builtin {
