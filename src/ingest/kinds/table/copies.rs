@@ -60,7 +60,8 @@ impl Copies {
             {
                 for item in items {
                     let name = pairs.name.get(item).and_then(read::scalar);
-                    if let (Some(name), Some(value)) = (name, pairs.value.get(item)) {
+                    let value = pairs.value.get(item).filter(|value| !scope.is_absent(value));
+                    if let (Some(name), Some(value)) = (name, value) {
                         labels.insert(name, read::text(value));
                     }
                 }
