@@ -9,6 +9,7 @@ mod hooks;
 mod ops;
 pub mod reloads;
 mod span;
+mod vendor;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub use health::{Health, Trouble};
 pub use hooks::Sources;
 pub use reloads::{Reloaded, Reloads};
 pub use span::root;
+pub use vendor::opsgenie::Requests;
 
 use crate::clock::Clock;
 use crate::domain::{Policy, RouteTable, Rules, Timestamp};
@@ -88,6 +90,8 @@ pub struct Shared {
     pub reloads: Reloads,
     /// Bounds the log lines about refused requests.
     pub refusals: DefaultDirectRateLimiter,
+    /// What clients of the Opsgenie endpoint may ask about.
+    pub opsgenie: Requests,
     /// Takes the error after which the process must end; a full channel means that one is there.
     pub fatal: mpsc::Sender<String>,
 }
@@ -115,6 +119,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
             web::resource(["/hooks/{source}", "/hooks/{source}/{rest:.*}"])
                 .route(web::route().to(hooks::take)),
         )
+        .configure(vendor::routes)
         .service(
             web::resource("/metrics")
                 .route(web::get().to(ops::metrics))
