@@ -9,10 +9,10 @@ use super::document::{Node, Value};
 use super::problem::{Problem, Span, Word};
 use super::reader::{Reader, Section};
 use super::{Catalog, auth, suggest, table_problem};
-use crate::ingest::{Endpoint, Kind};
 use crate::ingest::auth::sns::Topics;
 use crate::ingest::auth::{AllowList, Auth, Profile};
 use crate::ingest::kinds::table::{Table as TableEngine, TableKind};
+use crate::ingest::{Endpoint, Kind};
 use crate::limits::BODY_BYTES_MAX;
 
 /// A configured sender of alerts.

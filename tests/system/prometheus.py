@@ -37,7 +37,7 @@ groups:
         labels: {{ severity: critical, team: db, instance: db-7.example.com }}
         annotations: {{ summary: "Disk of db-7 is full" }}
 """
-TITLE = "Disk of db-7 is full"
+TITLE = "DiskFull: Disk of db-7 is full (db-7.example.com)"
 
 
 def main():

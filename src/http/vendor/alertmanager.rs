@@ -25,7 +25,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         };
         let other = move |shared: web::Data<Shared>, request: HttpRequest| async move {
             let visit = Visit::new(Endpoint::Alertmanager, shared, request);
-            let refused = Err(Error::Method { allowed: "POST" });
+            let refused = Err(Error::Method { allowed: "POST".to_owned() });
             visit.finish(refused, |_, error| version.refusal(error))
         };
         let resource = web::resource(path).route(web::post().to(serve));

@@ -87,13 +87,9 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         config
             .service(at("").route(web::post().to(create)).default_service(not("POST")))
             .service(
-                at("/requests/{request}")
-                    .route(web::get().to(status))
-                    .default_service(not("GET")),
+                at("/requests/{request}").route(web::get().to(status)).default_service(not("GET")),
             )
-            .service(
-                at("/{alert}").route(web::delete().to(act)).default_service(not("DELETE")),
-            )
+            .service(at("/{alert}").route(web::delete().to(act)).default_service(not("DELETE")))
             .service(changes(at("/{alert}/{action}")))
             .service(changes(at("/{alert}/{action}/{name}")));
     }
@@ -105,7 +101,7 @@ async fn refuse_method(
     request: HttpRequest,
 ) -> HttpResponse {
     let visit = Visit::new(Endpoint::Opsgenie, shared, request);
-    visit.finish(Err(Error::Method { allowed }), words)
+    visit.finish(Err(Error::Method { allowed: allowed.to_owned() }), words)
 }
 
 /// `POST /v2/alerts`.

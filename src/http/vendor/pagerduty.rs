@@ -41,7 +41,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         };
         let other = move |shared: web::Data<Shared>, request: HttpRequest| async move {
             let visit = Visit::new(form.endpoint(), shared, request);
-            visit.finish(Err(Error::Method { allowed: "POST" }), words)
+            visit.finish(Err(Error::Method { allowed: "POST".to_owned() }), words)
         };
         let resource = web::resource(path).route(web::post().to(serve));
         config.service(resource.default_service(web::to(other)));
@@ -160,9 +160,8 @@ impl Form {
     /// The answer to an event that is on disk now.
     fn accepted(self, key: Option<String>) -> HttpResponse {
         match self {
-            Self::Alert => HttpResponse::Accepted().json(
-                json!({"status": "success", "message": "Event processed", "dedup_key": key}),
-            ),
+            Self::Alert => HttpResponse::Accepted()
+                .json(json!({"status": "success", "message": "Event processed", "dedup_key": key})),
             Self::Change => HttpResponse::Accepted()
                 .json(json!({"status": "success", "message": "Change event processed"})),
             Self::V1 => HttpResponse::Ok().json(
@@ -249,9 +248,10 @@ fn old_faults(event: &Map<String, Value>) -> Vec<Fault> {
 /// A refusal as PagerDuty says it: `status`, `message`, `errors`.
 fn words(visit: &Visit, error: &Error) -> HttpResponse {
     let refused = |code: StatusCode, status: &str, message: &str, errors: Vec<String>| {
-        error.builder().status(code).json(
-            json!({"status": status, "message": message, "errors": errors}),
-        )
+        error
+            .builder()
+            .status(code)
+            .json(json!({"status": status, "message": message, "errors": errors}))
     };
     let invalid = |errors| {
         let code = StatusCode::BAD_REQUEST;
@@ -330,11 +330,7 @@ mod tests {
         check(Form::Change, json!({"payload": {}}), &["'payload.summary' is missing or blank"]);
         check(Form::V1, json!({"event_type": "trigger", "description": "d"}), &[]);
         check(Form::V1, json!({}), &["Event type is missing or blank"]);
-        check(
-            Form::V1,
-            json!({"event_type": "resolve"}),
-            &["Incident key is missing or blank"],
-        );
+        check(Form::V1, json!({"event_type": "resolve"}), &["Incident key is missing or blank"]);
         check(Form::V1, json!({"event_type": "open"}), &["Event type is invalid"]);
     }
 }

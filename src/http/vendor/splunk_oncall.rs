@@ -23,7 +23,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 
 async fn other(shared: web::Data<Shared>, request: HttpRequest) -> HttpResponse {
     let visit = Visit::new(Endpoint::SplunkOnCall, shared, request);
-    visit.finish(Err(Error::Method { allowed: TAKES }), words)
+    visit.finish(Err(Error::Method { allowed: TAKES.to_owned() }), words)
 }
 
 async fn alert(

@@ -155,7 +155,10 @@ fn from_api(alerts: &[Value], now: Timestamp) -> Result<Normalized, Error> {
 }
 
 /// One alert of the envelope.
-pub(super) fn read_alert(root: &Map<String, Value>, item: &Map<String, Value>) -> Result<Alert, String> {
+pub(super) fn read_alert(
+    root: &Map<String, Value>,
+    item: &Map<String, Value>,
+) -> Result<Alert, String> {
     let mut alert = base(root, item)?;
     let labels = &alert.labels;
     let name = read::first_label(labels, &["alertname"]).map(str::to_owned);

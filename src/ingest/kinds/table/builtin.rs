@@ -160,6 +160,17 @@ impl SourceKind for Builtin {
         self.table().normalize(payload)
     }
 }
+    table!("alerta-query"),
+    table!("goalert-generic"),
+    table!("newrelic"),
+    table!("opsgenie-alert-api"),
+    table!("pagerduty-events-v1"),
+    table!("pagerduty-events-v2"),
+    table!("pingdom"),
+    table!("site24x7"),
+    table!("splunk-oncall-rest"),
+    table!("uptimerobot"),
+];
 
 /// The built-in table kinds.
 pub(in crate::ingest::kinds) fn builtin() -> impl Iterator<Item = &'static dyn SourceKind> {
