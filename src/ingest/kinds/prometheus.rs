@@ -8,7 +8,7 @@
 use serde_json::{Map, Value};
 
 use super::alertmanager::{each, hash, read_alert, read_time, shape};
-use super::{Error, Normalized, Payload, SourceKind, read, tree};
+use super::{Error, Normalized, Payload, Seen, Sign, SourceKind, read, tree};
 use crate::domain::{Alert, Life, Status, Timestamp};
 
 /// The kind `prometheus`.
@@ -18,6 +18,19 @@ pub struct Prometheus;
 impl SourceKind for Prometheus {
     fn name(&self) -> &'static str {
         "prometheus"
+    }
+
+    fn auth(&self) -> Vec<&str> {
+        vec!["mtls", "basic", "bearer"]
+    }
+
+    /// Nobody else sends a bare array of label sets.
+    fn recognizes(&self, seen: &Seen<'_>) -> Option<Sign> {
+        let first = seen.tree.as_array()?.first()?.as_object()?;
+        let facts = ["annotations", "startsAt", "endsAt", "generatorURL"];
+        let posted = first.get("labels")?.is_object()
+            && facts.iter().any(|fact| first.contains_key(*fact));
+        posted.then_some(Sign::Shape)
     }
 
     fn normalize(&self, payload: &Payload<'_>) -> Result<Normalized, Error> {
@@ -45,6 +58,8 @@ fn read_posted(root: &Map<String, Value>, item: &Map<String, Value>) -> Result<A
         return Err("it has no labels".to_owned());
     }
     alert.key = hash(&alert.labels);
+    // ElastAlert names the log that it searched, and nothing else.
+    alert.resource = alert.resource.or_else(|| alert.labels.get("log").cloned());
     Ok(alert)
 }
 
