@@ -214,27 +214,6 @@ fn status(number: u16) -> StatusCode {
     StatusCode::from_u16(number).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
 }
 
-impl ResponseError for Error {
-    fn status_code(&self) -> StatusCode {
-        self.meaning().status
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        let mut body = json!({"error": {"code": self.meaning().code, "message": self.message()}});
-        if let Self::Ingest { source: ingest::Error::NothingReadable { rejected }, .. } = self {
-            let list: Vec<_> = rejected
-                .iter()
-                .take(ANSWER_LIST_MAX)
-                .map(|one| json!({"index": one.index, "reason": one.reason}))
-                .collect();
-            body["accepted"] = json!(0);
-            body["rejected"] = json!(list);
-            body["rejected_count"] = json!(rejected.len());
-        }
-        self.builder().json(body)
-    }
-}
-
 impl Error {
     /// The answer without a body: its status and what the protocol wants besides.
     pub(super) fn builder(&self) -> HttpResponseBuilder {
@@ -259,6 +238,27 @@ impl Error {
             _ => {}
         }
         answer
+    }
+}
+
+impl ResponseError for Error {
+    fn status_code(&self) -> StatusCode {
+        self.meaning().status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut body = json!({"error": {"code": self.meaning().code, "message": self.message()}});
+        if let Self::Ingest { source: ingest::Error::NothingReadable { rejected }, .. } = self {
+            let list: Vec<_> = rejected
+                .iter()
+                .take(ANSWER_LIST_MAX)
+                .map(|one| json!({"index": one.index, "reason": one.reason}))
+                .collect();
+            body["accepted"] = json!(0);
+            body["rejected"] = json!(list);
+            body["rejected_count"] = json!(rejected.len());
+        }
+        self.builder().json(body)
     }
 }
 

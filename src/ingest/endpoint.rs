@@ -11,7 +11,7 @@ pub enum Endpoint {
     PagerDutyV1,
     /// Opsgenie Alert API: `/v2/alerts` and what is below it.
     Opsgenie,
-    /// Splunk On-Call (VictorOps) REST: `/integrations/generic/20131114/alert/{key}/{routing}`.
+    /// Splunk On-Call (formerly `VictorOps`) REST: `/integrations/generic/20131114/alert/{key}/{routing}`.
     SplunkOnCall,
     /// Alertmanager API as Prometheus uses it: `/api/v2/alerts`, `/api/v1/alerts`.
     Alertmanager,

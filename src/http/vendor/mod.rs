@@ -201,8 +201,8 @@ fn random_id() -> String {
 /// A random id in the form of a version 4 UUID (RFC 9562, section 5.4).
 fn random_uuid() -> String {
     let hex = random_id();
-    let (a, b, c, d, e) = (&hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..]);
-    format!("{a}-{b}-4{c}-8{d}-{e}")
+    let parts = [&hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..]];
+    format!("{}-{}-4{}-8{}-{}", parts[0], parts[1], parts[2], parts[3], parts[4])
 }
 
 #[cfg(test)]

@@ -74,7 +74,12 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     for prefix in ["", "/jsm/ops/integration"] {
         let at = |path: &str| web::resource(format!("{prefix}/v2/alerts{path}"));
         let not = |allowed: &'static str| {
-            web::to(move |shared, request| refuse_method(allowed, shared, request))
+            let refuse = move |shared, request| {
+                let visit = Visit::new(Endpoint::Opsgenie, shared, request);
+                let error = Error::Method { allowed: allowed.to_owned() };
+                std::future::ready(visit.finish(Err(error), words))
+            };
+            web::to(refuse)
         };
         let changes = |resource: actix_web::Resource| {
             resource
@@ -93,15 +98,6 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
             .service(changes(at("/{alert}/{action}")))
             .service(changes(at("/{alert}/{action}/{name}")));
     }
-}
-
-async fn refuse_method(
-    allowed: &'static str,
-    shared: web::Data<Shared>,
-    request: HttpRequest,
-) -> HttpResponse {
-    let visit = Visit::new(Endpoint::Opsgenie, shared, request);
-    visit.finish(Err(Error::Method { allowed: allowed.to_owned() }), words)
 }
 
 /// `POST /v2/alerts`.

@@ -86,7 +86,7 @@ async fn event(
     let path = visit.request.path().to_owned();
     let path = if path.starts_with("/integration/") { form.path() } else { &path };
     visit.take_in(&source, path, &body).await?;
-    Ok(form.accepted(read::get(&event, field)))
+    Ok(form.accepted(read::get(&event, field).as_deref()))
 }
 
 fn check_size(visit: &Visit, bytes: usize, bytes_max: usize) -> Result<(), Error> {
@@ -158,7 +158,7 @@ impl Form {
     }
 
     /// The answer to an event that is on disk now.
-    fn accepted(self, key: Option<String>) -> HttpResponse {
+    fn accepted(self, key: Option<&str>) -> HttpResponse {
         match self {
             Self::Alert => HttpResponse::Accepted()
                 .json(json!({"status": "success", "message": "Event processed", "dedup_key": key})),

@@ -1,4 +1,4 @@
-//! Splunk On-Call (VictorOps) REST endpoint (Splunk On-Call documentation, "REST Endpoint Integration Guide").
+//! Splunk On-Call (formerly `VictorOps`) REST endpoint (Splunk On-Call documentation, "REST Endpoint Integration Guide").
 //!
 //! The key in the path is the credential; it is masked before the payload goes on.
 

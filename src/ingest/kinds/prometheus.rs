@@ -28,8 +28,8 @@ impl SourceKind for Prometheus {
     fn recognizes(&self, seen: &Seen<'_>) -> Option<Sign> {
         let first = seen.tree.as_array()?.first()?.as_object()?;
         let facts = ["annotations", "startsAt", "endsAt", "generatorURL"];
-        let posted = first.get("labels")?.is_object()
-            && facts.iter().any(|fact| first.contains_key(*fact));
+        let posted =
+            first.get("labels")?.is_object() && facts.iter().any(|fact| first.contains_key(*fact));
         posted.then_some(Sign::Shape)
     }
 
