@@ -15,7 +15,7 @@ use super::span::REQUEST_ID;
 use super::{Active, Shared, access, body};
 use crate::domain::Timestamp;
 use crate::ingest::auth::sns::SubscribeUrl;
-use crate::ingest::auth::{Auth, Presented, certificates, client_address};
+use crate::ingest::auth::{Auth, Presented, Verified, certificates, client_address};
 use crate::ingest::kinds::table::Answer;
 use crate::ingest::kinds::{Handshake, Payload};
 use crate::ingest::{self, Context, Receipt, Source};
@@ -87,7 +87,8 @@ async fn process(
         |body| Presented { headers: &headers, query: request.query_string(), body, address };
     let signed = matches!(source.profile.auth, Auth::Hmac(_) | Auth::Sns(_));
     if !signed {
-        admit(shared, source, &presented(&[]), now).await?;
+        authenticate(shared, source, &presented(&[]), now).await?;
+        throttle(source)?;
     }
     let busy = source.kind.answers().busy.status;
     let failed = |error| Error::Body { busy, source: error };
@@ -96,7 +97,8 @@ async fn process(
         body::read(&mut payload, source.body_bytes_max, shared.limits.body_within, &mut share);
     let raw = raw.await.map_err(failed)?;
     if signed {
-        admit(shared, source, &presented(&raw), now).await?;
+        authenticate(shared, source, &presented(&raw), now).await?;
+        throttle(source)?;
     }
     let encoding =
         request.headers().get(header::CONTENT_ENCODING).map(header::HeaderValue::as_bytes);
@@ -164,32 +166,21 @@ pub(super) fn address(
     Ok(client)
 }
 
-/// Checks the credential, then the rate: who is not authenticated uses up nobody's limit.
-async fn admit(
-    shared: &Shared,
-    source: &Source,
-    presented: &Presented<'_>,
-    now: Timestamp,
-) -> Result<(), Error> {
-    authenticate(shared, source, presented, now).await?;
-    throttle(source)
-}
-
 /// Checks the credential.
 pub(super) async fn authenticate(
     shared: &Shared,
     source: &Source,
     presented: &Presented<'_>,
     now: Timestamp,
-) -> Result<(), Error> {
+) -> Result<Verified, Error> {
     let failed = |error: &certificates::Error| {
         tracing::warn!(error = chain(error), "certificate of SNS was not fetched");
     };
     let verified = shared.certificates.verify(&source.profile, presented, now, failed).await;
-    verified.map(drop).map_err(|refused| Error::Refused { source: refused })
+    verified.map_err(|refused| Error::Refused { source: refused })
 }
 
-/// Checks the rate.
+/// Checks the rate: after the credential, so that only the sender itself uses up its limit.
 pub(super) fn throttle(source: &Source) -> Result<(), Error> {
     let Some(limiter) = &source.limiter else { return Ok(()) };
     limiter.check().map_err(|until| {

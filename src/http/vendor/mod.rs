@@ -74,7 +74,7 @@ impl Visit {
         let query = if credential.is_some() { "" } else { self.request.query_string() };
         let serves = |source: &&Arc<Source>| source.endpoint == Some(self.endpoint);
         let mut sources: Vec<&Arc<Source>> = self.active.sources.values().filter(serves).collect();
-        sources.sort_by_key(|source| matches!(source.profile.auth, Auth::None));
+        sources.sort_by_key(|source| (matches!(source.profile.auth, Auth::None), &source.name));
         let mut found: Option<Arc<Source>> = None;
         let mut refused: Option<Error> = None;
         for source in sources {
@@ -104,7 +104,7 @@ impl Visit {
     ) -> Result<(), Error> {
         let address = hooks::address(&self.shared, &self.request, &self.headers, source)?;
         let presented = Presented { headers, query, body: &[], address };
-        hooks::authenticate(&self.shared, source, &presented, self.begun).await
+        hooks::authenticate(&self.shared, source, &presented, self.begun).await.map(drop)
     }
 
     fn presenting(&self, credential: Option<&str>) -> Vec<(String, String)> {

@@ -19,6 +19,8 @@ use crate::ingest::Endpoint;
 use crate::ingest::kinds::read;
 use crate::limits::OPSGENIE_REQUESTS_MAX;
 
+/// Longest alias ("Alert API", Create Alert).
+const ALIAS_CHARS_MAX: usize = 512;
 /// What can be done to an alert, and what its request says afterwards.
 const ACTIONS: [(&str, &str); 16] = [
     ("close", "Closed alert"),
@@ -149,6 +151,7 @@ async fn take(visit: &mut Visit, payload: web::Payload) -> Result<HttpResponse, 
             id.clone()
         }
     };
+    check_alias(&alias)?;
     visit.take_in(&source, visit.request.path(), &body).await?;
     Ok(accepted(visit, id, alias, "Create", "Created alert"))
 }
@@ -166,6 +169,7 @@ async fn change(visit: &mut Visit, payload: web::Payload) -> Result<HttpResponse
         }
     };
     let Some(alias) = alias else { return Err(invalid("identifier", "is empty")) };
+    check_alias(&alias)?;
     let queries = url::form_urlencoded::parse(visit.request.query_string().as_bytes());
     let mut types = queries.filter(|(name, _)| name == "identifierType");
     if types.any(|(_, value)| !["id", "tiny", "alias"].contains(&&*value)) {
@@ -202,6 +206,13 @@ fn key(visit: &Visit) -> Option<String> {
 
 fn invalid(field: &'static str, text: &str) -> Error {
     Error::Invalid { status: 422, faults: vec![Fault { field, text: text.to_owned() }] }
+}
+
+fn check_alias(alias: &str) -> Result<(), Error> {
+    if alias.chars().count() <= ALIAS_CHARS_MAX {
+        return Ok(());
+    }
+    Err(invalid("alias", "Alias should be at most 512 characters long."))
 }
 
 fn accepted(
