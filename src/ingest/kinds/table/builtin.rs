@@ -22,6 +22,7 @@ const BUILTIN: &[(&str, &str)] = &[
     table!("axiom"),
     table!("azure-devops"),
     table!("better-stack"),
+    table!("alerta-query"),
     table!("bugsnag"),
     table!("buildbot"),
     table!("canarytokens"),
@@ -61,6 +62,7 @@ const BUILTIN: &[(&str, &str)] = &[
     table!("honeycomb"),
     table!("hydrozen"),
     table!("hyperping"),
+    table!("goalert-generic"),
     table!("icinga-notifications"),
     table!("influxdb"),
     table!("insping"),
@@ -78,7 +80,10 @@ const BUILTIN: &[(&str, &str)] = &[
     table!("netbox"),
     table!("netlify"),
     table!("newrelic"),
+    table!("opsgenie-alert-api"),
     table!("opsgenie-outgoing"),
+    table!("pagerduty-events-v1"),
+    table!("pagerduty-events-v2"),
     table!("pagerduty-webhook-v1"),
     table!("pagerduty-webhook-v2"),
     table!("pagerduty-webhook-v3"),
@@ -104,6 +109,7 @@ const BUILTIN: &[(&str, &str)] = &[
     table!("sonarqube"),
     table!("splunk"),
     table!("statuscake"),
+    table!("splunk-oncall-rest"),
     table!("statuspage"),
     table!("teamcity"),
     table!("terraform-cloud"),
@@ -160,17 +166,6 @@ impl SourceKind for Builtin {
         self.table().normalize(payload)
     }
 }
-    table!("alerta-query"),
-    table!("goalert-generic"),
-    table!("newrelic"),
-    table!("opsgenie-alert-api"),
-    table!("pagerduty-events-v1"),
-    table!("pagerduty-events-v2"),
-    table!("pingdom"),
-    table!("site24x7"),
-    table!("splunk-oncall-rest"),
-    table!("uptimerobot"),
-];
 
 /// The built-in table kinds.
 pub(in crate::ingest::kinds) fn builtin() -> impl Iterator<Item = &'static dyn SourceKind> {
