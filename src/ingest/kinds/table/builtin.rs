@@ -15,6 +15,7 @@ macro_rules! table {
 /// One line each, in alphabetical order.
 const BUILTIN: &[(&str, &str)] = &[
     table!("airbrake"),
+    table!("alerta-query"),
     table!("alibaba-cms"),
     table!("apex-ping"),
     table!("appdynamics"),
@@ -53,6 +54,7 @@ const BUILTIN: &[(&str, &str)] = &[
     table!("github"),
     table!("gitlab"),
     table!("gitlab-alert-endpoint"),
+    table!("goalert-generic"),
     table!("gocd"),
     table!("gosquared"),
     table!("graylog"),
