@@ -15,13 +15,13 @@ use super::span::REQUEST_ID;
 use super::{Active, Shared, access, body, handshake, tls};
 use crate::domain::Timestamp;
 use crate::ingest::auth::sns::SubscribeUrl;
-use crate::ingest::auth::{Auth, Presented, certificates, client_address};
+use crate::ingest::auth::{Auth, Presented, Verified, certificates, client_address};
 use crate::ingest::kinds::table::Answer;
 use crate::ingest::kinds::{Handshake, Payload};
 use crate::ingest::{self, Context, Receipt, Source};
 
 /// Label of requests for which no source was found: names that anybody can make up are no labels.
-const NO_SOURCE: &str = "";
+pub(super) const NO_SOURCE: &str = "";
 
 /// Takes a payload in, or says why not.
 pub async fn take(
@@ -51,7 +51,6 @@ pub async fn take(
             answer
         }
         Err(error) => {
-            shared.notice_fatal(&error);
             let ours = refuse(&shared, &request, &source.name, &error);
             let answers = source.kind.answers();
             let prescribed = [&answers.rejected, &answers.busy]
@@ -74,7 +73,7 @@ async fn asks(
     let address = address(shared, request, &headers, source)?;
     let (query, certificate) = (request.query_string(), tls::client(request));
     let presented = Presented { headers: &headers, query, body: &[], address, certificate };
-    prove(shared, source, &presented, now).await
+    authenticate(shared, source, &presented, now).await.map(drop)
 }
 
 /// Answers what carries no alerts: the probes with which some senders check a URL.
@@ -113,7 +112,8 @@ async fn process(
     };
     let signed = matches!(source.profile.auth, Auth::Hmac(_) | Auth::Sns(_));
     if !signed {
-        admit(shared, source, &presented(&[]), now).await?;
+        authenticate(shared, source, &presented(&[]), now).await?;
+        throttle(source)?;
     }
     let busy = source.kind.answers().busy.status;
     let failed = |error| Error::Body { busy, source: error };
@@ -122,7 +122,8 @@ async fn process(
         body::read(&mut payload, source.body_bytes_max, shared.limits.body_within, &mut share);
     let raw = raw.await.map_err(failed)?;
     if signed {
-        admit(shared, source, &presented(&raw), now).await?;
+        authenticate(shared, source, &presented(&raw), now).await?;
+        throttle(source)?;
     }
     let encoding =
         request.headers().get(header::CONTENT_ENCODING).map(header::HeaderValue::as_bytes);
@@ -137,30 +138,44 @@ async fn process(
         body: &body,
         received_at: now,
     };
+    let receipt = take_in(shared, active, source, &payload).await?;
+    answer(shared, source, receipt).await
+}
+
+/// Normalizes and commits an authenticated payload within the time that a request may take.
+pub(super) async fn take_in(
+    shared: &Shared,
+    active: &Active,
+    source: &Source,
+    payload: &Payload<'_>,
+) -> Result<Receipt, Error> {
+    let answers = source.kind.answers();
+    let (rejected, busy) = (answers.rejected.status, answers.busy.status);
     let context = Context {
         ledger: &*shared.store,
         routes: &active.routes,
         clock: &*shared.clock,
         metrics: &shared.metrics,
     };
-    let taken = ingest::accept(&context, source, &payload);
-    let within = shared.limits.commit_within;
-    let taken = tokio::time::timeout(within, taken).await.map_err(|_| Error::TooBusy { busy })?;
-    let receipt = taken.map_err(|error| {
-        let rejected = source.kind.answers().rejected.status;
-        Error::Ingest { rejected, busy, source: error }
-    })?;
-    answer(shared, source, receipt).await
+    let taken = ingest::accept(&context, source, payload);
+    let taken = tokio::time::timeout(shared.limits.commit_within, taken)
+        .await
+        .map_err(|_| Error::TooBusy { busy })?;
+    let receipt = taken.map_err(|error| Error::Ingest { rejected, busy, source: error })?;
+    if receipt.rejected_count > 0 {
+        shared.metrics.rejected(&source.name, "alert_not_understood", receipt.rejected_count);
+    }
+    Ok(receipt)
 }
 
 /// Lower-case names. What is no text stays, marked: a dropped `X-Forwarded-For` would make its sender the proxy itself.
-fn headers(request: &HttpRequest) -> Vec<(String, String)> {
+pub(super) fn headers(request: &HttpRequest) -> Vec<(String, String)> {
     let text = |value: &header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     request.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 
 /// The client's address, where the source takes requests from it at all.
-fn address(
+pub(super) fn address(
     shared: &Shared,
     request: &HttpRequest,
     headers: &[(String, String)],
@@ -176,14 +191,22 @@ fn address(
     Ok(client)
 }
 
-/// Checks the credential, then the rate: who is not authenticated uses up nobody's limit.
-async fn admit(
+/// Checks the credential.
+pub(super) async fn authenticate(
     shared: &Shared,
     source: &Source,
     presented: &Presented<'_>,
     now: Timestamp,
-) -> Result<(), Error> {
-    prove(shared, source, presented, now).await?;
+) -> Result<Verified, Error> {
+    let failed = |error: &certificates::Error| {
+        tracing::warn!(error = chain(error), "certificate of SNS was not fetched");
+    };
+    let verified = shared.certificates.verify(&source.profile, presented, now, failed).await;
+    verified.map_err(|refused| Error::Refused { source: refused })
+}
+
+/// Checks the rate: after the credential, so that only the sender itself uses up its limit.
+pub(super) fn throttle(source: &Source) -> Result<(), Error> {
     let Some(limiter) = &source.limiter else { return Ok(()) };
     limiter.check().map_err(|until| {
         let wait = until.wait_time_from(DefaultClock::default().now());
@@ -195,23 +218,7 @@ async fn admit(
     })
 }
 
-async fn prove(
-    shared: &Shared,
-    source: &Source,
-    presented: &Presented<'_>,
-    now: Timestamp,
-) -> Result<(), Error> {
-    let failed = |error: &certificates::Error| {
-        tracing::warn!(error = chain(error), "certificate of SNS was not fetched");
-    };
-    let verified = shared.certificates.verify(&source.profile, presented, now, failed).await;
-    verified.map(|_| ()).map_err(|refused| Error::Refused { source: refused })
-}
-
 async fn answer(shared: &Shared, source: &Source, receipt: Receipt) -> Result<HttpResponse, Error> {
-    if receipt.rejected_count > 0 {
-        shared.metrics.rejected(&source.name, "alert_not_understood", receipt.rejected_count);
-    }
     match &receipt.handshake {
         Some(Handshake::Answer { status, media_type, body }) => {
             return Ok(builder(*status)
@@ -251,8 +258,15 @@ fn in_its_words(answer: &Answer) -> Option<HttpResponse> {
     Some(builder.insert_header((header::CONTENT_TYPE, media)).body(answer.body.to_string()))
 }
 
-/// Counts, logs and answers a refusal: the one place.
+/// Counts, logs and answers a refusal.
 fn refuse(shared: &Shared, request: &HttpRequest, source: &str, error: &Error) -> HttpResponse {
+    note_refusal(shared, request, source, error);
+    error.error_response()
+}
+
+/// Counts and logs a refusal: the one place.
+pub(super) fn note_refusal(shared: &Shared, request: &HttpRequest, source: &str, error: &Error) {
+    shared.notice_fatal(error);
     let meaning = error.meaning();
     shared.metrics.rejected(source, meaning.code, 1);
     let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or("");
@@ -265,7 +279,6 @@ fn refuse(shared: &Shared, request: &HttpRequest, source: &str, error: &Error) -
     } else if shared.refusals.check().is_ok() {
         tracing::info!(id, source, peer, client, code, error = error.chain(), "request refused");
     }
-    error.error_response()
 }
 
 /// A name that came with the request, cut for logs and answers.

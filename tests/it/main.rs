@@ -8,4 +8,5 @@ mod limits;
 mod process;
 mod reload;
 mod tls;
+mod vendor;
 mod world;
