@@ -69,19 +69,12 @@ fn unescaped(text: &str) -> String {
     while let Some((before, after)) = rest.split_once('&') {
         out.push_str(before);
         let end = after.bytes().take(NAME_BYTES_MAX).position(|byte| byte == b';');
-        let entity = end.map(|end| &after[..=end]);
-        match entity.and_then(|it| {
-            escape::unescape_with(&rest[before.len()..=before.len() + it.len()], resolve).ok()
-        }) {
-            Some(character) => {
-                out.push_str(&character);
-                rest = &after[entity.map_or(0, str::len)..];
-            }
-            None => {
-                out.push('&');
-                rest = after;
-            }
-        }
+        let entity = end.map(|end| &rest[before.len()..=before.len() + 1 + end]);
+        let character = entity.and_then(|it| escape::unescape_with(it, resolve).ok());
+        out.push_str(character.as_deref().unwrap_or("&"));
+        // The ampersand itself is not part of `after`.
+        let taken = entity.filter(|_| character.is_some()).map_or(0, |it| it.len() - 1);
+        rest = &after[taken..];
     }
     out.push_str(rest);
     out
