@@ -22,6 +22,8 @@ pub(super) struct Reader {
     pub(super) files: Paths,
     /// Fixed text instead of the file.
     pub(super) text: Option<String>,
+    /// Where senders reach this bridge.
+    pub(super) public_url: Option<String>,
 }
 
 impl Reader {
@@ -44,8 +46,12 @@ impl Reader {
             Error::Routes { source: config::Error::Invalid { path, report } }
         })?;
         let catalog = Catalog { templates: Arc::new(templates), ..catalog };
-        let options =
-            Options { catalog: &catalog, environment: Environment::process(), strict: true };
+        let options = Options {
+            catalog: &catalog,
+            environment: Environment::process(),
+            strict: true,
+            public_url: self.public_url.as_deref(),
+        };
         let path: &Path = &self.files.path;
         if let Some(text) = &self.text {
             return Routes::parse(path, text, &options).map_err(|report| Error::Routes {

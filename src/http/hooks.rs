@@ -14,8 +14,9 @@ use super::error::{Error, chain};
 use super::span::REQUEST_ID;
 use super::{Active, Shared, access, body};
 use crate::domain::Timestamp;
+use crate::ingest::auth::replay::{Delivery, Seen};
 use crate::ingest::auth::sns::SubscribeUrl;
-use crate::ingest::auth::{Auth, Presented, certificates, client_address};
+use crate::ingest::auth::{Presented, Refused, Verified, client_address, verifier};
 use crate::ingest::kinds::table::Answer;
 use crate::ingest::kinds::{Handshake, Payload};
 use crate::ingest::{self, Context, Receipt, Source};
@@ -86,9 +87,10 @@ async fn process(
     let address = address(shared, request, &headers, source)?;
     let presented =
         |body| Presented { headers: &headers, query: request.query_string(), body, address };
-    let signed = matches!(source.profile.auth, Auth::Hmac(_) | Auth::Sns(_));
+    let signed = source.profile.auth.needs_body();
     if !signed {
-        admit(shared, source, &presented(&[]), now).await?;
+        authenticate(shared, source, &presented(&[]), now).await?;
+        throttle(source)?;
     }
     let busy = source.kind.answers().busy.status;
     let failed = |error| Error::Body { busy, source: error };
@@ -96,8 +98,13 @@ async fn process(
     let raw =
         body::read(&mut payload, source.body_bytes_max, shared.limits.body_within, &mut share);
     let raw = raw.await.map_err(failed)?;
+    let mut delivery = None;
     if signed {
-        admit(shared, source, &presented(&raw), now).await?;
+        delivery = authenticate(shared, source, &presented(&raw), now).await?.delivery().copied();
+        if is_replay(shared, source, delivery.as_ref(), now)? {
+            return answer(shared, source, replayed()).await;
+        }
+        throttle(source)?;
     }
     let encoding =
         request.headers().get(header::CONTENT_ENCODING).map(header::HeaderValue::as_bytes);
@@ -125,7 +132,34 @@ async fn process(
         let rejected = source.kind.answers().rejected.status;
         Error::Ingest { rejected, busy, source: error }
     })?;
-    answer(shared, source, receipt).await
+    // Who asks to be recognized must be answered each time.
+    let delivery = delivery.filter(|_| receipt.handshake.is_none());
+    let answer = answer(shared, source, receipt).await?;
+    if let Some(delivery) = delivery.filter(|_| answer.status().is_success()) {
+        shared.verifier.replays.taken(&source.name, &delivery, now);
+    }
+    Ok(answer)
+}
+
+/// Whether the very same was taken before. A sender repeats what it had no answer for, so that is fine and has no effect.
+fn is_replay(
+    shared: &Shared,
+    source: &Source,
+    delivery: Option<&Delivery>,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let replays = &shared.verifier.replays;
+    match delivery.map(|delivery| replays.look(&source.name, delivery, now)) {
+        None | Some(Seen::New) => Ok(false),
+        Some(Seen::Again) => Ok(true),
+        Some(Seen::Other) => Err(Error::Refused { source: Refused::IdReused }),
+    }
+}
+
+/// What a replay is answered: it was taken, and nothing came of it this time.
+fn replayed() -> Receipt {
+    let reason = "replayed: this request was taken before, nothing was changed";
+    Receipt { ignored: Some(reason.to_owned()), ..Receipt::default() }
 }
 
 /// Lower-case names. What is no text stays, marked: a dropped `X-Forwarded-For` would make its sender the proxy itself.
@@ -151,18 +185,22 @@ fn address(
     Ok(client)
 }
 
-/// Checks the credential, then the rate: who is not authenticated uses up nobody's limit.
-async fn admit(
+/// Checks the credential.
+async fn authenticate(
     shared: &Shared,
     source: &Source,
     presented: &Presented<'_>,
     now: Timestamp,
-) -> Result<(), Error> {
-    let failed = |error: &certificates::Error| {
-        tracing::warn!(error = chain(error), "certificate of SNS was not fetched");
+) -> Result<Verified, Error> {
+    let failed = |error: &verifier::Error| {
+        tracing::warn!(error = chain(error), "what proves the sender was not fetched");
     };
-    let verified = shared.certificates.verify(&source.profile, presented, now, failed).await;
-    verified.map_err(|refused| Error::Refused { source: refused })?;
+    let verified = shared.verifier.verify(&source.profile, presented, now, failed).await;
+    verified.map_err(|refused| Error::Refused { source: refused })
+}
+
+/// Checks the rate: after the credential and replays, so that only the sender itself uses up its limit.
+fn throttle(source: &Source) -> Result<(), Error> {
     let Some(limiter) = &source.limiter else { return Ok(()) };
     limiter.check().map_err(|until| {
         let wait = until.wait_time_from(DefaultClock::default().now());
@@ -189,7 +227,7 @@ async fn answer(shared: &Shared, source: &Source, receipt: Receipt) -> Result<Ht
             let url = SubscribeUrl::parse(url, &source.topics)
                 .ok_or_else(|| Error::UnknownTopic { topic: shown(topic) })?;
             shared
-                .certificates
+                .verifier
                 .confirm(&url)
                 .await
                 .map_err(|error| Error::Handshake { detail: chain(&error) })?;
@@ -224,7 +262,9 @@ fn refuse(shared: &Shared, request: &HttpRequest, source: &str, error: &Error) -
     let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or("");
     let peer = request.peer_addr().map(|address| tracing::field::display(address.ip()));
     let code = meaning.code;
-    if meaning.status.is_server_error() {
+    // What others did not give us was logged where it failed; strangers can bring it about as often as they like.
+    let ours = !matches!(error, Error::Refused { .. });
+    if ours && meaning.status.is_server_error() {
         tracing::error!(id, source, peer, code, error = error.chain(), "request failed");
     } else if shared.refusals.check().is_ok() {
         tracing::info!(id, source, peer, code, error = error.chain(), "request refused");

@@ -31,7 +31,7 @@ pub use span::root;
 use crate::clock::Clock;
 use crate::domain::{Policy, RouteTable, Rules, Timestamp};
 use crate::ingest;
-use crate::ingest::auth::certificates::Certificates;
+use crate::ingest::auth::verifier::Verifier;
 use crate::store::{self, Store};
 use crate::telemetry::Metrics;
 
@@ -78,7 +78,7 @@ pub struct Shared {
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
-    pub certificates: Certificates,
+    pub verifier: Verifier,
     pub budget: Arc<Budget>,
     pub limits: Limits,
     pub access: Access,

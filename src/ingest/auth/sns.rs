@@ -19,6 +19,7 @@ use serde_json::Value;
 use crate::domain::Timestamp;
 use crate::limits::MESSAGE_ID_SECONDS;
 
+use super::replay::Delivery;
 use super::{CertificateLookup, Error, Presented, Refused};
 
 pub use certificate::{Certificate, CertificateError};
@@ -73,7 +74,7 @@ pub(super) fn verify(
     presented: &Presented<'_>,
     certificates: CertificateLookup<'_>,
     now: Timestamp,
-) -> Result<(), Refused> {
+) -> Result<Delivery, Refused> {
     let signed = Signed::read(presented.body)?;
     // The cheap and local checks come first: a stranger's message costs no fetch.
     if !topics.allows(&signed.topic) {
@@ -83,7 +84,8 @@ pub(super) fn verify(
     let Some(certificate) = certificates(&signed.certificate) else {
         return Err(Refused::NoCertificate { url: signed.certificate });
     };
-    signed.verify(&certificate, now)
+    signed.verify(&certificate, now)?;
+    Ok(Delivery::identified(signed.message_id.as_bytes(), signed.text.as_bytes()))
 }
 
 /// A message taken apart for its signature.
@@ -94,6 +96,7 @@ pub struct Signed {
     version: Version,
     certificate: CertificateUrl,
     topic: String,
+    message_id: String,
     sent_at: Timestamp,
 }
 
@@ -152,6 +155,7 @@ impl Signed {
                 .filter(|topic| is_topic(topic))
                 .ok_or(unsigned("TopicArn is not a topic"))?
                 .to_owned(),
+            message_id: text("MessageId").unwrap_or("").to_owned(),
             sent_at: text("Timestamp")
                 .and_then(Timestamp::parse_rfc3339)
                 .ok_or(unsigned("Timestamp is not a time"))?,
@@ -220,6 +224,7 @@ mod tests {
             address: IpAddr::from([0, 0, 0, 0]),
         };
         verify(&topics, &presented, &|_| Some(Arc::clone(&certificate)), now)
+            .map(|_| ())
             .map_err(|refused| refused.label())
     }
 
