@@ -93,6 +93,8 @@ pub const FORWARDED_HOPS_MAX: usize = 32;
 pub const SIGNATURE_TOLERANCE_SECONDS_MAX: u64 = 3600;
 /// SNS signing certificates kept; a region uses one or two at a time.
 pub const CERTIFICATES_CACHED_MAX: usize = 32;
+/// Certificates of one file that are read: SNS's and its issuers.
+pub const CERTIFICATE_CHAIN_MAX: usize = 5;
 /// How much of an answer is read as a signing certificate; they are about 2 KB.
 pub const CERTIFICATE_BYTES_MAX: usize = 64 << 10;
 /// Signing certificates fetched at the same time, however many messages wait.

@@ -6,4 +6,5 @@ mod flow;
 mod limits;
 mod process;
 mod reload;
+mod replay;
 mod world;

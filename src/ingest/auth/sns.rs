@@ -4,8 +4,9 @@
 //! and value on a line of its own in byte order; `SignatureVersion` 1 is RSA with SHA-1, 2 with SHA-256. `Subject` is
 //! signed only if present. Raw delivery has nothing to verify and is refused here: give such a source a token.
 //!
-//! The certificate comes over TLS from a host that only AWS has, which is what vouches for it: its file holds no issuer to
-//! build a chain with. We check its name, its dates and its uses.
+//! The certificate comes over TLS from a host that only AWS has, which is what vouches for it: as a rule its file holds no
+//! issuer to build a chain with. We check its name, its dates and its uses, and that Amazon is named as its issuer. Where the
+//! file does hold issuers, they must lead to an authority that this machine trusts.
 
 mod certificate;
 mod urls;

@@ -55,7 +55,7 @@ impl Verifier {
     ) -> Result<Verified, Refused> {
         let first = self.at_hand(profile, presented, now);
         match first {
-            Err(Refused::NoCertificate { url }) => match self.certificates.fetch(&url).await {
+            Err(Refused::NoCertificate { url }) => match self.certificates.fetch(&url, now).await {
                 Ok(certificate) => {
                     let certificate = |_: &_| Some(Arc::clone(&certificate));
                     let evidence = Evidence { certificate: &certificate, ..Evidence::NOTHING };
@@ -68,7 +68,10 @@ impl Verifier {
             },
             Err(Refused::NoKey { tenant, kid }) => {
                 if let Err(cause) = self.keys.fetch(&tenant, Some(&kid), now).await {
-                    failed(&Error::Keys(cause));
+                    // Strangers can bring this about as often as they like.
+                    if !matches!(cause, signing_keys::Error::TooSoon) {
+                        failed(&Error::Keys(cause));
+                    }
                     return Err(Refused::NoKey { tenant, kid });
                 }
                 // The tenant has told its keys just now: one that is not among them is none.

@@ -21,6 +21,11 @@ impl CertificateUrl {
         fine.then_some(Self(url))
     }
 
+    /// Whether it is of the regions in China, which other authorities certify too.
+    pub fn is_in_china(&self) -> bool {
+        self.0.host_str().is_some_and(|host| host.ends_with(".cn"))
+    }
+
     pub(in super::super) const fn url(&self) -> &Url {
         &self.0
     }
