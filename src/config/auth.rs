@@ -14,8 +14,6 @@ use crate::ingest::auth::{
     Algorithm, Auth, Credential, DeliveryId, Encoding, Error, Hmac, HmacParts, KeyForm, Place,
     Secrets, Signature, SignedContent, SigningTime, Strength, Twilio,
 };
-use crate::ingest::kinds::SourceKind as _;
-use crate::ingest::kinds::table;
 use crate::secret::Secret;
 
 /// How far a signed time may be away where the configuration does not say.
@@ -283,8 +281,8 @@ fn checked<T>(reader: &mut Reader<'_>, span: &Span, result: Result<T, Error>) ->
 
 /// Warns where the vendor of `kind` can do better than `auth`.
 pub(super) fn lint(reader: &mut Reader<'_>, kind: &Kind, auth: &Auth, span: &Span) {
-    let supported = supported(kind);
-    let strengths = supported.iter().filter_map(|name| Some((name, profiles::strength(name)?)));
+    let supported = kind.auth();
+    let strengths = supported.iter().filter_map(|name| Some((*name, profiles::strength(name)?)));
     // Of equally strong ones the first: tables name the best first.
     let best = strengths.rev().max_by_key(|(_, strength)| *strength);
     let Some((best, strength)) = best.filter(|(_, strength)| auth.strength() < *strength) else {
@@ -292,36 +290,15 @@ pub(super) fn lint(reader: &mut Reader<'_>, kind: &Kind, auth: &Auth, span: &Spa
     };
     let (kind, chosen) = (kind.name(), auth.as_str());
     let message = format!("senders of `{kind}` can prove more than `{chosen}`");
-    let lost = match strength {
+    let better = match strength {
         Strength::SignedTime => {
             "signs the body and its time, so that nobody can forge or repeat it"
         }
         Strength::Signature => "signs the body, so that nobody can forge it",
-        Strength::Token => "presents what a third party vouches for",
-        Strength::Credential => "keeps the secret out of the URL, which proxies log",
+        Strength::Token => "presents what a third party vouches for, and only for a while",
+        Strength::Credential => "presents a secret in a header, not in the URL that proxies log",
         Strength::UrlCredential | Strength::None => "presents a secret",
     };
     let problem = Problem::warning(Word::WeakAuth, span.clone(), message);
-    reader.report(problem.hint(format!("`{best}` {lost}")));
-}
-
-/// What senders of `kind` can do, the best first.
-fn supported(kind: &Kind) -> Vec<String> {
-    let name = kind.name();
-    let builtin = || table::builtin().iter().find(|table| table.name() == name);
-    let of_table = match kind {
-        Kind::Table(table) => table.0.auth(),
-        Kind::BuiltIn(_) => builtin().and_then(|table| table.0.auth()),
-    };
-    let of_module: &[&str] = match name {
-        "alertmanager" => &["bearer", "basic"],
-        "grafana" => &["grafana", "bearer", "basic"],
-        "azure-monitor" => &["entra", "basic", "token"],
-        "aws-sns" | "aws-cloudwatch" | "aws-eventbridge" => &["sns", "basic", "token"],
-        _ => &[],
-    };
-    match of_table {
-        Some(one) => vec![one.to_owned()],
-        None => of_module.iter().map(|name| (*name).to_owned()).collect(),
-    }
+    reader.report(problem.hint(format!("`{best}` {better}")));
 }
