@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use alertbridge::config::{Catalog, Environment, Options, Routes};
 use alertbridge::domain::Timestamp;
-use alertbridge::ingest::auth::{Evidence, Presented, Profile, profiles};
+use alertbridge::ingest::auth::{Evidence, Presented, Profile, Verified, profiles};
 use serde_json::Value;
 
 /// Made once: every profile is read through a configuration of its own.
@@ -56,7 +56,7 @@ impl Request {
         };
         profile
             .verify(&presented, &Evidence::NOTHING, Timestamp::from_secs(now))
-            .map(|verified| verified.secret())
+            .map(Verified::secret)
             .map_err(|refused| refused.label())
     }
 
@@ -179,9 +179,10 @@ fn signed_at(vector: &Value) -> i64 {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "a test that was skipped says so")]
 fn published_vectors() {
     let Some(path) = std::env::var_os("ALERTBRIDGE_SIGNATURE_VECTORS") else {
-        println!("skipped: ALERTBRIDGE_SIGNATURE_VECTORS names no file of vectors");
+        eprintln!("skipped: ALERTBRIDGE_SIGNATURE_VECTORS names no file of vectors");
         return;
     };
     let path = Path::new(&path);
@@ -209,5 +210,5 @@ fn published_vectors() {
             assert!(bent.verdict(&live, at).is_err(), "{vector}");
         }
     }
-    println!("{} published vectors agree", vectors.len());
+    eprintln!("{} published vectors agree", vectors.len());
 }

@@ -162,19 +162,16 @@ fn twilio(
     owner: &Owner<'_>,
 ) -> Option<Auth> {
     let secrets = secrets(reader, node, "the auth token");
-    let (url, span) = match section.get("url") {
-        Some(node) => reader.placed(node)?,
-        None => match owner.public_url {
-            Some(base) => (format!("{base}/hooks/{}", owner.name), node.span.clone()),
-            None => {
-                let message = "twilio signs the URL that it calls, and that is not known";
-                let problem = Problem::error(Word::MissingKey, node.span.clone(), message);
-                let hint = "give `url` beside it as in Twilio's form, or set `server.public_url`";
-                reader.report(problem.hint(hint));
-                return None;
-            }
-        },
+    let own = owner.public_url.map(|base| format!("{base}/hooks/{}", owner.name));
+    let given = section.get("url").map(|node| reader.placed(node));
+    let Some(placed) = given.or_else(|| Some(Some((own?, node.span.clone())))) else {
+        let message = "twilio signs the URL that it calls, and that is not known";
+        let problem = Problem::error(Word::MissingKey, node.span.clone(), message);
+        let hint = "give `url` beside it as in Twilio's form, or set `server.public_url`";
+        reader.report(problem.hint(hint));
+        return None;
     };
+    let (url, span) = placed?;
     checked(reader, &span, Twilio::new(&url, secrets?)).map(Auth::Twilio)
 }
 
@@ -301,4 +298,14 @@ pub(super) fn lint(reader: &mut Reader<'_>, kind: &Kind, auth: &Auth, span: &Spa
     };
     let problem = Problem::warning(Word::WeakAuth, span.clone(), message);
     reader.report(problem.hint(format!("`{best}` {better}")));
+}
+
+/// The best profile of senders of `kind` that needs nothing but a secret.
+pub(super) fn example(kind: &Kind) -> &'static str {
+    let plain = |name: &&str| {
+        let row = profiles::find(name)?;
+        let bare = ["bearer", "token"].contains(&row.name);
+        (bare || !row.schemes.is_empty() || !row.header.is_empty()).then_some(row.name)
+    };
+    kind.auth().iter().find_map(plain).unwrap_or("token")
 }

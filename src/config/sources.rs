@@ -139,8 +139,9 @@ fn one(
         None => {
             let message = format!("{} does not say how its sender proves who it is", section.title);
             let variable = name.to_uppercase().replace(['-', '.'], "_");
+            let profile = kind.as_ref().map_or("token", |kind| auth::example(kind));
             let hint =
-                format!("auth = {{ token = \"${{{variable}_TOKEN}}\" }}, or auth = \"none\"");
+                format!("auth = {{ {profile} = \"${{{variable}_TOKEN}}\" }}, or auth = \"none\"");
             reader.report(Problem::error(Word::NoAuth, name_span.clone(), message).hint(hint));
             None
         }

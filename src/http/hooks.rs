@@ -132,8 +132,9 @@ async fn process(
         let rejected = source.kind.answers().rejected.status;
         Error::Ingest { rejected, busy, source: error }
     })?;
-    // Who asks to be recognized must be answered each time.
-    let delivery = delivery.filter(|_| receipt.handshake.is_none());
+    // What had no effect can have none again: a question gets its answer each time, and after a correction of the
+    // configuration the same payload may say something.
+    let delivery = delivery.filter(|_| receipt.accepted > 0);
     let answer = answer(shared, source, receipt).await?;
     if let Some(delivery) = delivery.filter(|_| answer.status().is_success()) {
         shared.verifier.replays.taken(&source.name, &delivery, now);

@@ -129,7 +129,7 @@ pub struct Hmac {
 
 #[derive(Clone)]
 enum Key {
-    Hash(hmac::Key),
+    Hash(Box<hmac::Key>),
     Public(Vec<u8>),
 }
 
@@ -263,11 +263,12 @@ fn key(algorithm: Algorithm, form: KeyForm, secret: &Secret) -> Result<Option<Ke
         }
     };
     match form {
-        KeyForm::Text => Ok(Some(Key::Hash(hmac::Key::new(hash, text.as_bytes())))),
+        KeyForm::Text => Ok(Some(Key::Hash(Box::new(hmac::Key::new(hash, text.as_bytes()))))),
         KeyForm::Base64 if text.starts_with(PUBLIC) => Ok(None),
         KeyForm::Base64 => {
             let decoded = BASE64_STANDARD.decode(text.strip_prefix("whsec_").unwrap_or(text));
-            Ok(Some(Key::Hash(hmac::Key::new(hash, &decoded.map_err(|_| NOT_BASE64)?))))
+            let key = hmac::Key::new(hash, &decoded.map_err(|_| NOT_BASE64)?);
+            Ok(Some(Key::Hash(Box::new(key))))
         }
     }
 }

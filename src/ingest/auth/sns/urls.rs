@@ -23,7 +23,8 @@ impl CertificateUrl {
 
     /// Whether it is of the regions in China, which other authorities certify too.
     pub fn is_in_china(&self) -> bool {
-        self.0.host_str().is_some_and(|host| host.ends_with(".cn"))
+        let top = self.0.host_str().and_then(|host| host.rsplit('.').next());
+        top == Some("cn")
     }
 
     pub(in super::super) const fn url(&self) -> &Url {
