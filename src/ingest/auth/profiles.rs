@@ -262,6 +262,16 @@ mod tests {
     }
 
     #[test]
+    fn kinds_name_known_profiles_the_strongest_first() {
+        for kind in crate::ingest::kinds::builtin() {
+            let names = kind.auth();
+            let known: Vec<Strength> = names.iter().filter_map(|name| strength(name)).collect();
+            assert_eq!(known.len(), names.len(), "{}: {names:?}", kind.name());
+            assert!(known.is_sorted_by(|a, b| a >= b), "{}: {names:?}", kind.name());
+        }
+    }
+
+    #[test]
     fn every_profile_is_documented() {
         let docs = include_str!("../../../docs/sources.md");
         for row in ROWS {
