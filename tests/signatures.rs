@@ -76,6 +76,10 @@ fn headers(value: &Value) -> Vec<(String, String)> {
     pairs.iter().map(|(name, value)| (name.to_ascii_lowercase(), text(value))).collect()
 }
 
+fn now(vector: &Value) -> i64 {
+    vector["at"].as_i64().expect("a time")
+}
+
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_default()
 }
@@ -88,7 +92,7 @@ fn every_profile_knows_its_sender() {
         let (name, auth, secret) =
             (text(vector, "profile"), text(vector, "auth"), text(vector, "secret"));
         seen.insert(name);
-        let at = vector["at"].as_i64().expect("a time");
+        let at = now(vector);
         let other = vector["other_secret"].as_str().unwrap_or("another-secret");
         let request = Request {
             headers: headers(vector),
@@ -105,6 +109,20 @@ fn every_profile_knows_its_sender() {
         let missing = nothing.verdict(&live, at);
         assert_eq!(missing, Err("missing"), "{name}");
 
+        for (at, (name, value)) in request.headers.iter().enumerate() {
+            for end in (0..value.len()).filter(|end| value.is_char_boundary(*end)) {
+                let mut cut = request.clone();
+                cut.headers[at].1.truncate(end);
+                // Of a list the one that counts may be left; an id of a delivery is nobody's proof.
+                let proves = name.contains("signature") || name.contains("token");
+                let taken = cut.verdict(&live, now(vector)).is_ok();
+                assert!(
+                    !taken || !proves || value[..end].contains(','),
+                    "{name}: {}",
+                    &value[..end]
+                );
+            }
+        }
         if vector["signed"] == true {
             for bent in request.bent() {
                 assert_eq!(bent.verdict(&live, at), Err("wrong"), "{:?}", bent.body);

@@ -131,6 +131,49 @@ async fn an_id_that_is_not_signed_counts_with_its_body() {
     check(github(&world, "2", &alert("disk")).await, (200, "taken"));
 }
 
+/// The URL that Twilio called is not the one that we see.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_proxy_makes_of_a_url_is_not_what_was_signed() {
+    let routes =
+        format!("[sources.sms]\nkind = \"generic\"\nauth = {{ twilio = \"key\" }}\n{ROUTES}");
+    let settings = [("server.public_url", "https://alerts.example.com")];
+    let world = World::with(Wish { routes: &routes, settings: &settings, ..Wish::default() }).await;
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, b"key");
+    let signed = "https://alerts.example.com/hooks/sms?x=1severityhightitledisk is full";
+    let signature = BASE64_STANDARD.encode(hmac::sign(&key, signed.as_bytes()));
+    for (body, expected) in [
+        ("title=disk+is+full&severity=high", (200, "taken")),
+        ("title=disk+is+empty&severity=high", (401, "not_authenticated")),
+    ] {
+        let request = world.client.post(format!("{}/hooks/sms?x=1", world.url));
+        let request = request
+            .header("x-twilio-signature", &signature)
+            .header("content-type", "application/x-www-form-urlencoded");
+        check(world.send(request.body(body)).await, expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_in_the_body_or_the_url_are_found_there() {
+    let routes = format!(
+        "[sources.nrdp]\nkind = \"generic\"\nauth = {{ nrdp = \"key\" }}\n\
+         [sources.events]\nkind = \"generic\"\nauth = {{ token = \"key\" }}\n{ROUTES}"
+    );
+    let world = World::with(Wish { routes: &routes, ..Wish::default() }).await;
+    for (path, body, expected) in [
+        ("/hooks/nrdp", "token=key&title=disk&severity=high", (200, "taken")),
+        ("/hooks/nrdp", "token=guess&title=disk", (401, "not_authenticated")),
+        ("/hooks/nrdp", "title=disk", (401, "not_authenticated")),
+        ("/hooks/events?access_token=key", "title=disk", (200, "taken")),
+        ("/hooks/events?access_token=guess", "title=disk", (401, "not_authenticated")),
+    ] {
+        let request = world.client.post(format!("{}{path}", world.url)).body(body);
+        check(world.send(request).await, expected);
+    }
+    let (_, incidents) = world.get("/api/v1/incidents").await;
+    assert!(!incidents.to_string().contains("key"), "{incidents}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stranger_with_a_token_costs_no_fetch() {
     let world = world().await;

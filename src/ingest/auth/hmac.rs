@@ -178,6 +178,11 @@ impl Hmac {
         self.parts.time.is_some()
     }
 
+    /// The header with the signature, in lower case.
+    pub(super) fn header(&self) -> &str {
+        &self.parts.header
+    }
+
     /// Whether any of the secrets is a key of this scheme.
     pub(super) const fn has_keys(&self) -> bool {
         !self.keys.is_empty()

@@ -96,20 +96,19 @@ impl Signature {
         now: Timestamp,
     ) -> Result<(usize, Option<Delivery>), Refused> {
         let mut refused = Refused::Missing { scheme: self.profile };
-        for scheme in &self.schemes {
+        // The first header that is there decides: a weaker one beside it cannot make up for it.
+        let used = self.schemes.iter().find(|scheme| presented.header(scheme.header()).is_some());
+        let Some(used) = used else {
+            let credential = self.credential.as_ref().ok_or(refused)?;
+            return credential.verify(presented).map(|position| (position, None));
+        };
+        for scheme in self.schemes.iter().filter(|scheme| scheme.header() == used.header()) {
             match scheme.verify(presented, now) {
-                // The sender uses another form.
-                Err(Refused::Missing { .. }) => {}
                 Err(reason) => refused = reason,
                 Ok(verified) => return Ok(verified),
             }
         }
-        match &self.credential {
-            Some(credential) if matches!(refused, Refused::Missing { .. }) => {
-                credential.verify(presented).map(|position| (position, None))
-            }
-            _ => Err(refused),
-        }
+        Err(refused)
     }
 }
 
