@@ -86,7 +86,7 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 
 #[test]
 fn every_profile_knows_its_sender() {
-    let mut seen: BTreeSet<&str> = ["sns", "entra"].into();
+    let mut seen: BTreeSet<&str> = ["sns", "entra", "mtls"].into();
     let vectors = own();
     for vector in &vectors {
         let (name, auth, secret) =

@@ -52,7 +52,7 @@ fn auth_table(
     owner: &Owner<'_>,
 ) -> Option<Auth> {
     let mut section = Section::new("auth", table, node.span.clone());
-    let named = profiles::ROWS.iter().filter(|row| row.name != "sns");
+    let named = profiles::ROWS.iter().filter(|row| !["sns", "mtls"].contains(&row.name));
     let mut found: Vec<(&Row, &Node)> =
         named.filter_map(|row| Some((row, section.get(row.name)?))).collect();
     if found.len() > 1 {

@@ -211,6 +211,7 @@ pub const ROWS: &[Row] = &[
     signs("grafana", Signature, GRAFANA, "Grafana docs, Webhook notifier, HMAC signature"),
     own("hmac", Signature, "a hash over the body as the source's configuration spells it out"),
     own("entra", Token, "Azure Monitor docs, Action groups, Secure webhook authentication"),
+    own("mtls", Token, "RFC 8446, section 4.4.2: the certificate of the client in the handshake"),
     presents(
         "gitlab",
         "x-gitlab-token",
