@@ -15,6 +15,7 @@ use crate::deliver::render::Templates;
 use crate::domain::Timestamp;
 use crate::http::Shared;
 use crate::http::reloads::{Ask, Draining, Reloaded};
+use crate::http::tls::{self, Tls};
 
 /// Reads `routes.toml` and the templates, from where they were found at the start.
 #[derive(Clone)]
@@ -68,6 +69,7 @@ pub(super) struct Reloader {
     pub(super) shared: Arc<Shared>,
     pub(super) lanes: Arc<Lanes>,
     pub(super) defaults: Defaults,
+    pub(super) tls: Option<Arc<Tls>>,
 }
 
 impl Reloader {
@@ -107,13 +109,20 @@ impl Reloader {
     async fn reload(&self) -> Result<Reloaded, Error> {
         let reader = self.reader.clone();
         let now = self.shared.clock.now();
-        let routes = tokio::task::spawn_blocking(move || reader.read(now))
-            .await
-            .map_err(|error| Error::Fatal { reason: error.to_string() })??;
+        let files = self.tls.as_ref().map(|tls| tls.files().clone());
+        let (certificate, routes) = tokio::task::spawn_blocking(move || {
+            let loaded = files.as_ref().map(tls::load).transpose();
+            let loaded = loaded.map_err(|source| Error::Tls { source })?;
+            Ok((loaded, reader.read(now)?))
+        })
+        .await
+        .map_err(|error| Error::Fatal { reason: error.to_string() })??;
         let now = self.shared.clock.now();
         let before = self.shared.active.load_full();
         let loaded = load::build(&routes, Some(&before), &self.defaults, &self.shared.metrics, now)
             .map_err(|source| Error::Load { source })?;
+        let mut warnings = loaded.warnings;
+        warnings.extend(certificate.iter().flat_map(|certificate| certificate.warnings(now)));
         let rules = Arc::clone(&loaded.active.rules);
         let gone = self.shared.store.adopt(rules, now).await;
         let gone = gone.map_err(|source| Error::Store { source })?;
@@ -125,7 +134,7 @@ impl Reloader {
                 .into_iter()
                 .map(|(receiver, open)| Draining { receiver, open })
                 .collect(),
-            warnings: loaded.warnings,
+            warnings,
         };
         for receiver in self.lanes.adopt(loaded.lanes) {
             if !reloaded.draining.iter().any(|one| *one.receiver == *receiver) {
@@ -133,6 +142,10 @@ impl Reloader {
             }
         }
         self.shared.active.store(Arc::new(loaded.active));
+        if let (Some(tls), Some(certificate)) = (&self.tls, certificate) {
+            tls.adopt(certificate);
+            self.shared.metrics.certificate(tls.expires());
+        }
         Ok(reloaded)
     }
 

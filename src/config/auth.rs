@@ -4,21 +4,24 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::document::{Node, Table, Value};
+use super::mtls;
 use super::problem::{Problem, Word};
 use super::reader::{Reader, Section};
 use crate::ingest::auth::sns::Topics;
 use crate::ingest::auth::{
-    Algorithm, Auth, Encoding, Error, Hmac, HmacParts, KeyForm, Secrets, SignedContent, SigningTime,
+    Algorithm, Auth, Encoding, Error, Hmac, HmacParts, KeyForm, Mtls, Secrets, SignedContent,
+    SigningTime,
 };
 use crate::secret::Secret;
 
 /// The value of `auth`; `topics` belong to the form "sns".
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node, topics: &Topics) -> Option<Auth> {
-    const FORMS: &str =
-        "auth is \"none\", \"sns\" or one of { token = ... }, { basic = ... }, { hmac = ... }";
+    const FORMS: &str = "auth is \"none\", \"sns\", \"mtls\" or one of { token = ... }, { basic = ... }, \
+                         { hmac = ... }, { mtls = ... }";
     match &node.value {
         Value::Text(text) if text == "none" => Some(Auth::None),
         Value::Text(text) if text == "sns" => Some(Auth::Sns(topics.clone())),
+        Value::Text(text) if text == "mtls" => Some(Auth::Mtls(Mtls::default())),
         Value::Table(table) => auth_table(reader, table, node, FORMS),
         _ => {
             let problem = Problem::error(Word::InvalidValue, node.span.clone(), "unknown auth");
@@ -33,8 +36,9 @@ fn auth_table(reader: &mut Reader<'_>, table: &Table, node: &Node, forms: &str) 
     let token = section.get("token");
     let basic = section.get("basic");
     let hmac = section.get("hmac");
+    let mtls = section.get("mtls");
     section.finish(reader);
-    let count = [token, basic, hmac].into_iter().flatten().count();
+    let count = [token, basic, hmac, mtls].into_iter().flatten().count();
     if count > 1 || table.entries.is_empty() {
         let message = "auth has exactly one form";
         let problem = Problem::error(Word::InvalidValue, node.span.clone(), message);
@@ -46,6 +50,9 @@ fn auth_table(reader: &mut Reader<'_>, table: &Table, node: &Node, forms: &str) 
     }
     if let Some(node) = basic {
         return self::basic(reader, node);
+    }
+    if let Some(node) = mtls {
+        return mtls::read(reader, node).map(Auth::Mtls);
     }
     hmac.and_then(|node| signature(reader, node)).map(Auth::Hmac)
 }

@@ -12,7 +12,7 @@ use governor::clock::{Clock as _, DefaultClock};
 
 use super::error::{Error, chain};
 use super::span::REQUEST_ID;
-use super::{Active, Shared, access, body};
+use super::{Active, Shared, access, body, handshake, tls};
 use crate::domain::Timestamp;
 use crate::ingest::auth::sns::SubscribeUrl;
 use crate::ingest::auth::{Auth, Presented, certificates, client_address};
@@ -36,6 +36,12 @@ pub async fn take(
         return refuse(&shared, &request, NO_SOURCE, &Error::UnknownSource { name: shown(name) });
     };
     tracing::Span::current().record("source", &*source.name);
+    if let Some(origin) = handshake::asked(&request, source) {
+        return match asks(&shared, &request, source, begun).await {
+            Ok(()) => handshake::consent(origin, source, allowed(source)),
+            Err(error) => refuse(&shared, &request, &source.name, &error),
+        };
+    }
     if let Some(answer) = probe(&request, source) {
         return answer;
     }
@@ -55,6 +61,20 @@ pub async fn take(
             prescribed.unwrap_or(ours)
         }
     }
+}
+
+/// Whether who asks to send to `source` may: its credential counts, its rate does not.
+async fn asks(
+    shared: &Shared,
+    request: &HttpRequest,
+    source: &Source,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let headers = headers(request);
+    let address = address(shared, request, &headers, source)?;
+    let (query, certificate) = (request.query_string(), tls::client(request));
+    let presented = Presented { headers: &headers, query, body: &[], address, certificate };
+    prove(shared, source, &presented, now).await
 }
 
 /// Answers what carries no alerts: the probes with which some senders check a URL.
@@ -84,8 +104,13 @@ async fn process(
     }
     let headers = headers(request);
     let address = address(shared, request, &headers, source)?;
-    let presented =
-        |body| Presented { headers: &headers, query: request.query_string(), body, address };
+    let presented = |body| Presented {
+        headers: &headers,
+        query: request.query_string(),
+        body,
+        address,
+        certificate: tls::client(request),
+    };
     let signed = matches!(source.profile.auth, Auth::Hmac(_) | Auth::Sns(_));
     if !signed {
         admit(shared, source, &presented(&[]), now).await?;
@@ -158,11 +183,7 @@ async fn admit(
     presented: &Presented<'_>,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let failed = |error: &certificates::Error| {
-        tracing::warn!(error = chain(error), "certificate of SNS was not fetched");
-    };
-    let verified = shared.certificates.verify(&source.profile, presented, now, failed).await;
-    verified.map_err(|refused| Error::Refused { source: refused })?;
+    prove(shared, source, presented, now).await?;
     let Some(limiter) = &source.limiter else { return Ok(()) };
     limiter.check().map_err(|until| {
         let wait = until.wait_time_from(DefaultClock::default().now());
@@ -172,6 +193,19 @@ async fn admit(
             after_seconds: wait.as_secs() + 1,
         }
     })
+}
+
+async fn prove(
+    shared: &Shared,
+    source: &Source,
+    presented: &Presented<'_>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let failed = |error: &certificates::Error| {
+        tracing::warn!(error = chain(error), "certificate of SNS was not fetched");
+    };
+    let verified = shared.certificates.verify(&source.profile, presented, now, failed).await;
+    verified.map(|_| ()).map_err(|refused| Error::Refused { source: refused })
 }
 
 async fn answer(shared: &Shared, source: &Source, receipt: Receipt) -> Result<HttpResponse, Error> {
@@ -223,11 +257,13 @@ fn refuse(shared: &Shared, request: &HttpRequest, source: &str, error: &Error) -
     shared.metrics.rejected(source, meaning.code, 1);
     let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or("");
     let peer = request.peer_addr().map(|address| tracing::field::display(address.ip()));
+    // Without it nobody could tell which subject to allow.
+    let client = tls::client(request).map(|shown| tracing::field::display(shown.subject()));
     let code = meaning.code;
     if meaning.status.is_server_error() {
-        tracing::error!(id, source, peer, code, error = error.chain(), "request failed");
+        tracing::error!(id, source, peer, client, code, error = error.chain(), "request failed");
     } else if shared.refusals.check().is_ok() {
-        tracing::info!(id, source, peer, code, error = error.chain(), "request refused");
+        tracing::info!(id, source, peer, client, code, error = error.chain(), "request refused");
     }
     error.error_response()
 }

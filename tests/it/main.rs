@@ -3,7 +3,9 @@
 mod access;
 mod door;
 mod flow;
+mod handshake;
 mod limits;
 mod process;
 mod reload;
+mod tls;
 mod world;

@@ -6,6 +6,7 @@
 //! [`certificates`] when it is missing.
 
 pub mod certificates;
+pub mod mtls;
 pub mod sns;
 
 mod address;
@@ -17,9 +18,11 @@ use std::sync::Arc;
 
 pub use address::{AllowList, client_address};
 pub use hmac::{Algorithm, Encoding, Hmac, HmacParts, KeyForm, SignedContent, SigningTime};
+pub use mtls::Mtls;
 pub use secrets::Secrets;
 
 use crate::domain::Timestamp;
+use crate::x509;
 
 /// Why a profile cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +39,9 @@ pub enum Error {
     /// A topic that is no ARN of SNS.
     #[error("topic {topic:?} is not an ARN of an SNS topic")]
     Topic { topic: String },
+    /// A demand on client certificates that none could meet.
+    #[error("client certificate: {detail}")]
+    Mtls { detail: String },
     /// An address that is neither an IP address nor a network.
     #[error("allow list entry {entry:?} is neither an IP address nor a network")]
     Network { entry: String },
@@ -54,6 +60,8 @@ pub enum Auth {
     Hmac(Hmac),
     /// The signature of Amazon SNS, and the topics that may send.
     Sns(sns::Topics),
+    /// The certificate that the sender showed in the TLS handshake with this process.
+    Mtls(Mtls),
 }
 
 impl Auth {
@@ -65,6 +73,7 @@ impl Auth {
             Self::Basic(_) => "basic",
             Self::Hmac(_) => "hmac",
             Self::Sns(_) => "sns",
+            Self::Mtls(_) => "mtls",
         }
     }
 }
@@ -88,6 +97,8 @@ pub struct Presented<'a> {
     pub body: &'a [u8],
     /// The client's address as [`client_address`] finds it.
     pub address: IpAddr,
+    /// The client's certificate, if the connection is TLS and the handshake verified one.
+    pub certificate: Option<&'a x509::Certificate>,
 }
 
 impl Presented<'_> {
@@ -199,6 +210,7 @@ impl Profile {
             Auth::Basic(pairs) => basic(pairs, presented),
             Auth::Hmac(hmac) => hmac.verify(presented, now),
             Auth::Sns(topics) => sns::verify(topics, presented, certificates, now).map(|()| 0),
+            Auth::Mtls(mtls) => mtls.verify(presented.certificate, now).map(|()| 0),
         }?;
         Ok(Verified { scheme: self.auth.as_str(), secret })
     }
@@ -241,7 +253,7 @@ mod tests {
         let headers = [("authorization".to_owned(), header.to_owned())];
         let headers = if header.is_empty() { &[][..] } else { &headers[..] };
         let address = IpAddr::from([10, 1, 2, 3]);
-        let presented = Presented { headers, query, body: b"", address };
+        let presented = Presented { headers, query, body: b"", address, certificate: None };
         let got = profile.verify(&presented, &|_| None, Timestamp::from_secs(0));
         let got = got.as_ref().map(|verified| verified.secret()).map_err(Refused::label);
         assert_eq!(got, expected, "{header:?} {query:?}");
@@ -293,6 +305,7 @@ mod tests {
             query: "auth=guess",
             body: b"",
             address: IpAddr::from([1, 1, 1, 1]),
+            certificate: None,
         };
         let refused =
             profile.verify(&presented, &|_| None, Timestamp::from_secs(0)).expect_err("a guess");
