@@ -181,13 +181,7 @@ pub async fn start(setup: Setup) -> Result<RunningApp, Error> {
     }
     let rules = Arc::clone(&loaded.active.rules);
     let gone = store.adopt(rules, now).await.map_err(|source| Error::Store { source })?;
-    for (receiver, open) in &gone {
-        tracing::warn!(
-            receiver,
-            open,
-            "receiver is gone from the configuration, but incidents are open there"
-        );
-    }
+    warn_of(&gone);
     let (lanes, failed) = lanes(&setup, &store, &bells, &metrics)?;
     lanes.adopt(loaded.lanes);
     metrics.reloaded(true, now);
@@ -231,6 +225,17 @@ pub async fn start(setup: Setup) -> Result<RunningApp, Error> {
     let ended = tokio::spawn(running.run(tokio::spawn(server)));
     tracing::info!("listening on {scheme}://{address}");
     Ok(RunningApp { address, scheme, shared, stop, ended })
+}
+
+/// Says where nothing will be closed, as nobody knows the receiver any more.
+fn warn_of(gone: &[(String, u64)]) {
+    for (receiver, open) in gone {
+        tracing::warn!(
+            receiver,
+            open,
+            "receiver is gone from the configuration, but incidents are open there"
+        );
+    }
 }
 
 fn defaults(settings: &Settings) -> Defaults {

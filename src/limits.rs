@@ -73,7 +73,7 @@ pub const BODIES_IN_FLIGHT_BYTES_MAX: usize = 64 << 20;
 pub const ANSWER_LIST_MAX: usize = 100;
 /// Longest `x-request-id` taken over from a sender.
 pub const REQUEST_ID_CHARS_MAX: usize = 64;
-/// Longest name of a sender that is given back in the handshake of CloudEvents: the longest domain name.
+/// Longest name of a sender that is given back in the handshake of `CloudEvents`: the longest domain name.
 pub const ORIGIN_BYTES_MAX: usize = 253;
 /// Records in one answer of the API.
 pub const API_PAGE_MAX: usize = 1_000;

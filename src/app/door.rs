@@ -105,11 +105,11 @@ impl Watch {
     pub(super) async fn look(&mut self, metrics: &Metrics, now: Timestamp) {
         let (tls, refused) = (Arc::clone(&self.tls), self.refused);
         let looked = tokio::task::spawn_blocking(move || {
-            let digest = tls::digest(tls.files()).map_err(|error| (None, error))?;
+            let digest = tls::digest(tls.files()).map_err(|error| (None, Box::new(error)))?;
             if digest == tls.digest() || refused == Some(digest) {
                 return Ok((digest, None));
             }
-            let loaded = tls::load(tls.files()).map_err(|error| (Some(digest), error))?;
+            let loaded = tls::load(tls.files()).map_err(|error| (Some(digest), Box::new(error)))?;
             Ok((digest, Some(loaded)))
         });
         // Only a panic or the end of the process keeps it from coming back.
@@ -132,7 +132,7 @@ impl Watch {
             }
             Err((digest, error)) => {
                 if digest.is_some() || !self.unreadable {
-                    let error = chain(&error);
+                    let error = chain(&*error);
                     tracing::error!(error, "new certificate is not taken over; the old one stays");
                 }
                 self.unreadable = digest.is_none();

@@ -51,7 +51,7 @@ impl Findings {
 
     /// One that stands in no place of a file.
     fn add_line(&mut self, level: &str, message: &str) {
-        self.text.push_str(&format!("{level}: {message}\n"));
+        self.text.extend([level, ": ", message, "\n"]);
         self.problems.push(json!({
             "file": null, "line": null, "column": null, "level": level,
             "word": "invalid_value", "message": message, "hint": null,
@@ -85,7 +85,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             findings.errors += findings.problems.len();
         }
         Err(Error::Templates(problems)) => {
-            problems.iter().for_each(|message| findings.add_line("error", message));
+            for message in &problems {
+                findings.add_line("error", message);
+            }
         }
         Err(error) => return Err(error).context("check the configuration"),
     }
@@ -111,7 +113,9 @@ fn listener(setup: &Setup, findings: &mut Findings) {
     match files.map(tls::load) {
         Some(Ok(loaded)) => {
             let now = SystemClock::default().now();
-            loaded.warnings(now).iter().for_each(|message| findings.add_line("warning", message));
+            for message in loaded.warnings(now) {
+                findings.add_line("warning", &message);
+            }
         }
         Some(Err(error)) => findings.add_line("error", &chain(&error)),
         None => {}

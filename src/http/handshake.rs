@@ -1,5 +1,5 @@
-//! The handshake of CloudEvents senders: may I send to this address? (HTTP 1.1 Web Hooks for Event Delivery, version 1.0.2,
-//! section 4, "Abuse Protection". Azure Event Grid asks so where it delivers CloudEvents.)
+//! The handshake of `CloudEvents` senders: may I send to this address? (HTTP 1.1 Web Hooks for Event Delivery, version 1.0.2,
+//! section 4, "Abuse Protection". Azure Event Grid asks so where it delivers `CloudEvents`.)
 //!
 //! We answer at once, in the response. The other way, to visit the URL in `WebHook-Request-Callback`, is not taken: anybody who
 //! may ask could have us visit any address.
@@ -31,7 +31,7 @@ pub(super) fn asked<'a>(request: &'a HttpRequest, source: &Source) -> Option<&'a
 }
 
 /// The consent, with the rate that the source allows; `allow` are its methods.
-pub(super) fn consent(origin: &HeaderValue, source: &Source, allow: &'static str) -> HttpResponse {
+pub(super) fn consent(origin: &HeaderValue, source: &Source, allow: String) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((header::ALLOW, allow))
         .insert_header((ALLOWED_ORIGIN, origin.clone()))

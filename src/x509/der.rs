@@ -79,11 +79,9 @@ pub(super) fn dotted(content: &[u8]) -> Option<String> {
     }
     let first = *numbers.first()?;
     let root = (first / 40).min(2);
-    let mut text = format!("{root}.{}", first - root * 40);
-    for number in &numbers[1..] {
-        text.push_str(&format!(".{number}"));
-    }
-    Some(text)
+    numbers.splice(..1, [root, first - root * 40]);
+    let texts: Vec<String> = numbers.iter().map(u64::to_string).collect();
+    Some(texts.join("."))
 }
 
 #[cfg(test)]

@@ -58,6 +58,9 @@ enum Value {
 /// An attribute: its type as a dotted object identifier, and its value.
 type Attribute = (String, Value);
 
+/// A separator and what comes after it; None at the end.
+type Rest<'a> = Option<(char, &'a str)>;
+
 /// A distinguished name. Two are equal if they have the same attributes in the same order; the case of values counts, and
 /// how they are encoded does not. Prints as RFC 4514, most specific part first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,7 +133,7 @@ fn value((tag, content): (u8, &[u8])) -> Value {
 }
 
 /// The attribute that `text` begins with, and what comes after it with the separator between.
-fn attribute(text: &str) -> Result<(Attribute, Option<(char, &str)>), NameError> {
+fn attribute(text: &str) -> Result<(Attribute, Rest<'_>), NameError> {
     let shape = || NameError::Shape { text: text.trim().to_owned() };
     let (word, rest) = text.split_once('=').ok_or_else(shape)?;
     let word = word.trim();
@@ -159,7 +162,7 @@ fn attribute(text: &str) -> Result<(Attribute, Option<(char, &str)>), NameError>
     Ok(((attribute, Value::Text(text)), after(rest)))
 }
 
-fn after(rest: &str) -> Option<(char, &str)> {
+fn after(rest: &str) -> Rest<'_> {
     let mut chars = rest.chars();
     chars.next().map(|separator| (separator, chars.as_str()))
 }
@@ -256,13 +259,16 @@ mod tests {
 
     use super::*;
 
-    fn der(parts: &[&[(&[u8], u8, &[u8])]]) -> Vec<u8> {
+    /// Object identifier, tag and content of an attribute.
+    type Raw<'a> = (&'a [u8], u8, &'a [u8]);
+
+    fn der(parts: &[&[Raw<'_>]]) -> Vec<u8> {
         let value = |tag: u8, content: &[u8]| {
             let length = u8::try_from(content.len()).expect("short");
             [&[tag, length], content].concat()
         };
-        let part = |part: &&[(&[u8], u8, &[u8])]| {
-            let pair = |(oid, tag, text): &(&[u8], u8, &[u8])| {
+        let part = |part: &&[Raw<'_>]| {
+            let pair = |(oid, tag, text): &Raw<'_>| {
                 let pair = [value(der::OBJECT_IDENTIFIER, oid), value(*tag, text)].concat();
                 value(der::SEQUENCE, &pair)
             };

@@ -1,4 +1,4 @@
-//! May I send to this address? The question of CloudEvents senders, and what it is answered.
+//! May I send to this address? The question of `CloudEvents` senders, and what it is answered.
 
 use reqwest::Method;
 
