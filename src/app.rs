@@ -4,22 +4,22 @@
 //! Shutdown goes against the flow, so that nothing that was accepted is left without an owner: no new connections,
 //! requests in flight are answered, attempts in flight are settled, the store is closed.
 
+mod door;
 mod events;
 mod load;
 mod reload;
 mod supervise;
 mod upkeep;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use actix_web::{App, HttpServer, middleware, web};
 use arc_swap::ArcSwap;
 use governor::{Quota, RateLimiter};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-pub use load::{Defaults, Error as LoadError};
+pub use load::{Defaults, Error as LoadError, no_client_ca};
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Settings};
@@ -48,6 +48,9 @@ pub enum Error {
         "refusing to serve the API on the public address {address} without a token: set server.api_token, or listen on 127.0.0.1"
     )]
     PublicWithoutToken { address: SocketAddr },
+    /// What is wrong stands in the cause: it names the file.
+    #[error("TLS cannot be used")]
+    Tls { source: http::tls::Error },
     #[error("listen on {address}")]
     Listen { address: SocketAddr, source: std::io::Error },
     #[error("run the HTTP server")]
@@ -116,12 +119,18 @@ impl Setup {
 pub struct RunningApp {
     /// Where it listens; with port 0 in the settings, the one that was free.
     pub address: SocketAddr,
+    scheme: &'static str,
     shared: Arc<Shared>,
     stop: watch::Sender<bool>,
     ended: JoinHandle<Result<(), Error>>,
 }
 
 impl RunningApp {
+    /// Where it answers, without a slash at the end: `https://127.0.0.1:8080`.
+    pub fn url(&self) -> String {
+        format!("{}://{}", self.scheme, self.address)
+    }
+
     /// What is known: for tests and the demo.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.shared.store
@@ -150,15 +159,12 @@ impl RunningApp {
 
 /// Starts everything. Must be called within a Tokio runtime with threads.
 pub async fn start(setup: Setup) -> Result<RunningApp, Error> {
-    let (address, listener) = bind(&setup.settings)?;
-    let reader = Reader {
-        files: setup.settings.routes.clone(),
-        text: setup.routes.clone(),
-        public_url: setup.settings.server.public_url.clone(),
-    };
+    let (address, listener) = door::bind(&setup.settings)?;
+    let reader = Reader::new(&setup.settings, setup.routes.clone());
     let metrics = Arc::new(Metrics::default());
     let defaults = defaults(&setup.settings);
     let now = setup.clock.now();
+    let tls = door::tls(&setup.settings, &metrics, now)?;
     let routes = reader.read(now)?;
     let loaded = load::build(&routes, None, &defaults, &metrics, now)
         .map_err(|source| Error::Load { source })?;
@@ -175,13 +181,7 @@ pub async fn start(setup: Setup) -> Result<RunningApp, Error> {
     }
     let rules = Arc::clone(&loaded.active.rules);
     let gone = store.adopt(rules, now).await.map_err(|source| Error::Store { source })?;
-    for (receiver, open) in &gone {
-        tracing::warn!(
-            receiver,
-            open,
-            "receiver is gone from the configuration, but incidents are open there"
-        );
-    }
+    warn_of(&gone);
     let (lanes, failed) = lanes(&setup, &store, &bells, &metrics)?;
     lanes.adopt(loaded.lanes);
     metrics.reloaded(true, now);
@@ -195,11 +195,21 @@ pub async fn start(setup: Setup) -> Result<RunningApp, Error> {
     let (close, closed) = watch::channel(false);
     let dispatching = quieted.clone();
     let dispatcher = Dispatcher::new(shared.store.clone(), bells, Arc::clone(&setup.clock));
-    let reloader =
-        Reloader { reader, shared: Arc::clone(&shared), lanes: Arc::clone(&lanes), defaults };
-    let upkeep =
-        upkeep::run(Arc::clone(&shared), upkeep::Limits::of(&setup.settings), quieted.clone());
-    let server = serve(&setup.settings, listener, &shared, closed)?;
+    let reloader = Reloader {
+        reader,
+        shared: Arc::clone(&shared),
+        lanes: Arc::clone(&lanes),
+        defaults,
+        tls: tls.clone(),
+    };
+    let upkeep = upkeep::run(
+        Arc::clone(&shared),
+        upkeep::Limits::of(&setup.settings),
+        tls.clone().map(door::Watch::new),
+        quieted.clone(),
+    );
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let server = door::serve(&setup.settings, listener, tls.as_ref(), &shared, closed)?;
     let running = Running {
         lanes,
         failed,
@@ -213,8 +223,19 @@ pub async fn start(setup: Setup) -> Result<RunningApp, Error> {
         grace: setup.settings.server.shutdown_timeout,
     };
     let ended = tokio::spawn(running.run(tokio::spawn(server)));
-    tracing::info!("listening on http://{address}");
-    Ok(RunningApp { address, shared, stop, ended })
+    tracing::info!("listening on {scheme}://{address}");
+    Ok(RunningApp { address, scheme, shared, stop, ended })
+}
+
+/// Says where nothing will be closed, as nobody knows the receiver any more.
+fn warn_of(gone: &[(String, u64)]) {
+    for (receiver, open) in gone {
+        tracing::warn!(
+            receiver,
+            open,
+            "receiver is gone from the configuration, but incidents are open there"
+        );
+    }
 }
 
 fn defaults(settings: &Settings) -> Defaults {
@@ -222,22 +243,16 @@ fn defaults(settings: &Settings) -> Defaults {
         body_bytes_max: settings.server.body_limit,
         timeout: settings.deliver.timeout,
         concurrency: settings.deliver.concurrency,
+        client_certificates: settings
+            .server
+            .tls
+            .as_ref()
+            .is_some_and(|tls| tls.client_ca.is_some()),
         backoff: crate::domain::Backoff {
             base: settings.deliver.backoff_base,
             cap: settings.deliver.backoff_cap,
         },
     }
-}
-
-/// Binds first: a port that is taken is the most likely mistake, and must not touch the store of the one who has it.
-fn bind(settings: &Settings) -> Result<(SocketAddr, TcpListener), Error> {
-    let address = settings.server.listen;
-    if !address.ip().to_canonical().is_loopback() && settings.server.api_token.is_none() {
-        return Err(Error::PublicWithoutToken { address });
-    }
-    let failed = |source| Error::Listen { address, source };
-    let listener = TcpListener::bind(address).map_err(failed)?;
-    Ok((listener.local_addr().map_err(failed)?, listener))
 }
 
 fn open(
@@ -331,39 +346,4 @@ fn shared(
         refusals: RateLimiter::direct(Quota::per_second(refusals)),
         fatal,
     })
-}
-
-fn serve(
-    settings: &Settings,
-    listener: TcpListener,
-    shared: &Arc<Shared>,
-    mut closed: watch::Receiver<bool>,
-) -> Result<actix_web::dev::Server, Error> {
-    let server = &settings.server;
-    let workers = match server.workers {
-        0 => std::thread::available_parallelism().map_or(2, usize::from),
-        workers => workers,
-    };
-    let shared = web::Data::from(Arc::clone(shared));
-    let built = HttpServer::new(move || {
-        App::new()
-            .app_data(shared.clone())
-            .wrap(middleware::from_fn(http::root))
-            .configure(http::routes)
-    });
-    let built = built
-        .workers(workers)
-        // Nothing blocks in a handler: the store has its own thread.
-        .worker_max_blocking_threads(1)
-        .max_connections(server.max_connections.div_ceil(workers))
-        .keep_alive(server.keep_alive)
-        .tcp_nodelay(true)
-        .client_request_timeout(server.header_timeout)
-        .shutdown_timeout(server.shutdown_timeout.as_secs().max(1))
-        .shutdown_signal(async move {
-            // A sender that is gone means the same.
-            drop(closed.wait_for(|closed| *closed).await);
-        });
-    let source = |source| Error::Server { source };
-    Ok(built.listen(listener).map_err(source)?.run())
 }

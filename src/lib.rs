@@ -13,6 +13,7 @@
 pub mod clock;
 pub mod limits;
 pub mod secret;
+pub mod x509;
 
 pub mod domain;
 

@@ -73,6 +73,8 @@ pub const BODIES_IN_FLIGHT_BYTES_MAX: usize = 64 << 20;
 pub const ANSWER_LIST_MAX: usize = 100;
 /// Longest `x-request-id` taken over from a sender.
 pub const REQUEST_ID_CHARS_MAX: usize = 64;
+/// Longest name of a sender that is given back in the handshake of `CloudEvents`: the longest domain name.
+pub const ORIGIN_BYTES_MAX: usize = 253;
 /// Records in one answer of the API.
 pub const API_PAGE_MAX: usize = 1_000;
 /// Log lines about refused requests, per second: a flood of them must not become a flood of logs.
@@ -116,6 +118,10 @@ pub const SIGNING_KEYS_MAX: usize = 64;
 pub const SIGNING_KEYS_SECONDS: u64 = 12 * 3600;
 /// Shortest time between two fetches of a tenant's keys, in seconds: tokens with invented keys must not make us hammer.
 pub const SIGNING_KEYS_PAUSE_SECONDS: u64 = 60;
+/// Largest file of the listener's TLS: a bundle of all public roots has 300 KB.
+pub const TLS_FILE_BYTES_MAX: u64 = 1 << 20;
+/// Handshakes that one worker has open at the same time; more wait to be accepted, so that they do not starve requests.
+pub const TLS_HANDSHAKES_MAX: usize = 256;
 /// Compiled size of one pattern of a matcher: every firing alert may run it.
 pub const PATTERN_BYTES_MAX: usize = 256 << 10;
 /// Routes of one file: the checks at load compare siblings pairwise.

@@ -53,6 +53,7 @@ impl Request {
             query: &self.query,
             body: &self.body,
             address: IpAddr::from([127, 0, 0, 1]),
+            certificate: None,
         };
         profile
             .verify(&presented, &Evidence::NOTHING, Timestamp::from_secs(now))

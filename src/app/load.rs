@@ -12,6 +12,7 @@ use crate::deliver::senders::ParamError;
 use crate::domain::{Backoff, Rules, Timestamp};
 use crate::http::{Active, Sources};
 use crate::ingest::Source;
+use crate::ingest::auth::Auth;
 use crate::telemetry::Metrics;
 
 /// Why a configuration that reads well cannot be run.
@@ -19,6 +20,10 @@ use crate::telemetry::Metrics;
 pub enum Error {
     #[error("receiver {name}")]
     Receiver { name: String, source: ParamError },
+    #[error(
+        "source {name} demands a client certificate, but the listener asks for none: set server.tls_client_ca"
+    )]
+    NoClientCa { name: String },
 }
 
 /// Values that sources and receivers take where they say nothing themselves.
@@ -31,6 +36,15 @@ pub struct Defaults {
     /// Requests to a receiver at the same time.
     pub concurrency: usize,
     pub backoff: Backoff,
+    /// Whether the listener asks clients for certificates.
+    pub client_certificates: bool,
+}
+
+/// The first source that nobody could ever pass, as the listener asks for no certificates.
+pub fn no_client_ca(routes: &Routes) -> Option<Error> {
+    let demands = |source: &&config::Source| matches!(source.profile.auth, Auth::Mtls(_));
+    let source = routes.sources.values().find(demands)?;
+    Some(Error::NoClientCa { name: source.name.clone() })
 }
 
 /// A configuration, ready to be taken over.
@@ -48,6 +62,11 @@ pub(super) fn build(
     metrics: &Metrics,
     now: Timestamp,
 ) -> Result<Loaded, Error> {
+    if !defaults.client_certificates
+        && let Some(error) = no_client_ca(routes)
+    {
+        return Err(error);
+    }
     let mut sources = Sources::new();
     for source in routes.sources.values() {
         let earlier = before.and_then(|active| active.sources.get(&source.name));

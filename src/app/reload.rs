@@ -9,12 +9,13 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::Error;
 use super::load::{self, Defaults};
-use crate::config::{self, Catalog, Environment, Options, Paths, Routes};
+use crate::config::{self, Catalog, Environment, Options, Paths, Routes, Settings};
 use crate::deliver::Lanes;
 use crate::deliver::render::Templates;
 use crate::domain::Timestamp;
 use crate::http::Shared;
 use crate::http::reloads::{Ask, Draining, Reloaded};
+use crate::http::tls::{self, Tls};
 
 /// Reads `routes.toml` and the templates, from where they were found at the start.
 #[derive(Clone)]
@@ -27,6 +28,12 @@ pub(super) struct Reader {
 }
 
 impl Reader {
+    /// Reads the files of `settings`, or `text` instead of the routes.
+    pub(super) fn new(settings: &Settings, text: Option<String>) -> Self {
+        let public_url = settings.server.public_url.clone();
+        Self { files: settings.routes.clone(), text, public_url }
+    }
+
     /// Reads, checks, and runs the tests of the file. `now` is when the payloads of tests arrive. Blocks on the disk.
     pub(super) fn read(&self, now: Timestamp) -> Result<Routes, Error> {
         let path = self.files.path.clone();
@@ -74,6 +81,7 @@ pub(super) struct Reloader {
     pub(super) shared: Arc<Shared>,
     pub(super) lanes: Arc<Lanes>,
     pub(super) defaults: Defaults,
+    pub(super) tls: Option<Arc<Tls>>,
 }
 
 impl Reloader {
@@ -113,13 +121,20 @@ impl Reloader {
     async fn reload(&self) -> Result<Reloaded, Error> {
         let reader = self.reader.clone();
         let now = self.shared.clock.now();
-        let routes = tokio::task::spawn_blocking(move || reader.read(now))
-            .await
-            .map_err(|error| Error::Fatal { reason: error.to_string() })??;
+        let files = self.tls.as_ref().map(|tls| tls.files().clone());
+        let (certificate, routes) = tokio::task::spawn_blocking(move || {
+            let loaded = files.as_ref().map(tls::load).transpose();
+            let loaded = loaded.map_err(|source| Error::Tls { source })?;
+            Ok((loaded, reader.read(now)?))
+        })
+        .await
+        .map_err(|error| Error::Fatal { reason: error.to_string() })??;
         let now = self.shared.clock.now();
         let before = self.shared.active.load_full();
         let loaded = load::build(&routes, Some(&before), &self.defaults, &self.shared.metrics, now)
             .map_err(|source| Error::Load { source })?;
+        let mut warnings = loaded.warnings;
+        warnings.extend(certificate.iter().flat_map(|certificate| certificate.warnings(now)));
         let rules = Arc::clone(&loaded.active.rules);
         let gone = self.shared.store.adopt(rules, now).await;
         let gone = gone.map_err(|source| Error::Store { source })?;
@@ -131,7 +146,7 @@ impl Reloader {
                 .into_iter()
                 .map(|(receiver, open)| Draining { receiver, open })
                 .collect(),
-            warnings: loaded.warnings,
+            warnings,
         };
         for receiver in self.lanes.adopt(loaded.lanes) {
             if !reloaded.draining.iter().any(|one| *one.receiver == *receiver) {
@@ -139,6 +154,10 @@ impl Reloader {
             }
         }
         self.shared.active.store(Arc::new(loaded.active));
+        if let (Some(tls), Some(certificate)) = (&self.tls, certificate) {
+            tls.adopt(certificate);
+            self.shared.metrics.certificate(tls.expires());
+        }
         Ok(reloaded)
     }
 

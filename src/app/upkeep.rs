@@ -1,4 +1,4 @@
-//! What has to be done now and then: drop what is old, look at the disk.
+//! What has to be done now and then: drop what is old, look at the disk and at the certificate.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::door::Watch;
 use crate::config::Settings;
 use crate::http::error::chain;
 use crate::http::{Shared, Trouble};
@@ -37,7 +38,12 @@ impl Limits {
 }
 
 /// Runs until `stop` is true.
-pub(super) async fn run(shared: Arc<Shared>, limits: Limits, mut stop: watch::Receiver<bool>) {
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    limits: Limits,
+    mut certificate: Option<Watch>,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -46,6 +52,9 @@ pub(super) async fn run(shared: Arc<Shared>, limits: Limits, mut stop: watch::Re
             _ = stop.wait_for(|stop| *stop) => return,
         }
         look_at_disk(&shared, limits).await;
+        if let Some(certificate) = &mut certificate {
+            certificate.look(&shared.metrics, shared.clock.now()).await;
+        }
         prune(&shared, limits).await;
     }
 }

@@ -7,8 +7,11 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::setup::{self, Error, Files, Setup};
+use crate::app;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Report, settings};
+use crate::http::error::chain;
+use crate::http::tls;
 
 /// Shows every problem of the configuration with its place. Connects to nothing.
 ///
@@ -45,6 +48,16 @@ impl Findings {
         self.errors += report.errors();
         self.warnings += report.warnings();
     }
+
+    /// One that stands in no place of a file.
+    fn add_line(&mut self, level: &str, message: &str) {
+        self.text.extend([level, ": ", message, "\n"]);
+        self.problems.push(json!({
+            "file": null, "line": null, "column": null, "level": level,
+            "word": "invalid_value", "message": message, "hint": null,
+        }));
+        *(if level == "error" { &mut self.errors } else { &mut self.warnings }) += 1;
+    }
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -54,6 +67,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match setup::load(&args.files, args.strict) {
         Ok(setup) => {
             summary = Some(summarize(&setup));
+            listener(&setup, &mut findings);
             match setup.routes.tried(SystemClock::default().now()) {
                 Ok(routes) => findings.add(&routes.warnings, colored),
                 Err(report) => findings.add(&report, colored),
@@ -72,13 +86,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         Err(Error::Templates(problems)) => {
             for message in &problems {
-                findings.text.extend(["error: ", message, "\n"]);
-                findings.problems.push(json!({
-                    "file": null, "line": null, "column": null, "level": "error",
-                    "word": "invalid_value", "message": message, "hint": null,
-                }));
+                findings.add_line("error", message);
             }
-            findings.errors += problems.len();
         }
         Err(error) => return Err(error).context("check the configuration"),
     }
@@ -96,6 +105,26 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let found = findings.errors > 0 || (args.strict && findings.warnings > 0);
     Ok(if found { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// The files of TLS, and whether sources demand what the listener does not ask for.
+fn listener(setup: &Setup, findings: &mut Findings) {
+    let files = setup.settings.server.tls.as_ref();
+    match files.map(tls::load) {
+        Some(Ok(loaded)) => {
+            let now = SystemClock::default().now();
+            for message in loaded.warnings(now) {
+                findings.add_line("warning", &message);
+            }
+        }
+        Some(Err(error)) => findings.add_line("error", &chain(&error)),
+        None => {}
+    }
+    if files.is_none_or(|files| files.client_ca.is_none())
+        && let Some(error) = app::no_client_ca(&setup.routes)
+    {
+        findings.add_line("error", &chain(&error));
+    }
 }
 
 fn summarize(setup: &Setup) -> String {

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::document::{Node, Table, Value};
+use super::mtls;
 use super::problem::{Problem, Span, Word};
 use super::reader::{Reader, Section};
 use crate::ingest::Kind;
@@ -11,14 +12,14 @@ use crate::ingest::auth::entra::{ACTION_GROUPS_APP, ACTION_GROUPS_ROLE, Cloud, E
 use crate::ingest::auth::profiles::{self, Row};
 use crate::ingest::auth::sns::Topics;
 use crate::ingest::auth::{
-    Algorithm, Auth, Credential, DeliveryId, Encoding, Error, Hmac, HmacParts, KeyForm, Place,
-    Secrets, Signature, SignedContent, SigningTime, Strength, Twilio,
+    Algorithm, Auth, Credential, DeliveryId, Encoding, Error, Hmac, HmacParts, KeyForm, Mtls,
+    Place, Secrets, Signature, SignedContent, SigningTime, Strength, Twilio,
 };
 use crate::secret::Secret;
 
 /// How far a signed time may be away where the configuration does not say.
 const FIVE_MINUTES: Duration = Duration::from_mins(5);
-const FORMS: &str = "auth is \"none\", \"sns\" or one profile with its secret, such as \
+const FORMS: &str = "auth is \"none\", \"sns\", \"mtls\" or one profile with its secret, such as \
                      { github = \"${SECRET}\" }; docs/sources.md lists them";
 
 /// What the value of `auth` belongs to.
@@ -36,6 +37,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, owner: &Owner<'_>) -> O
     match &node.value {
         Value::Text(text) if text == "none" => Some(Auth::None),
         Value::Text(text) if text == "sns" => Some(Auth::Sns(owner.topics.clone())),
+        Value::Text(text) if text == "mtls" => Some(Auth::Mtls(Mtls::default())),
         Value::Table(table) => auth_table(reader, table, node, owner),
         _ => {
             let problem = Problem::error(Word::InvalidValue, node.span.clone(), "unknown auth");
@@ -52,7 +54,7 @@ fn auth_table(
     owner: &Owner<'_>,
 ) -> Option<Auth> {
     let mut section = Section::new("auth", table, node.span.clone());
-    let named = profiles::ROWS.iter().filter(|row| !["sns", "mtls"].contains(&row.name));
+    let named = profiles::ROWS.iter().filter(|row| row.name != "sns");
     let mut found: Vec<(&Row, &Node)> =
         named.filter_map(|row| Some((row, section.get(row.name)?))).collect();
     if found.len() > 1 {
@@ -72,6 +74,7 @@ fn auth_table(
         "hmac" => hmac(reader, value).map(|hmac| Auth::Signature(Signature::of(hmac))),
         "basic" => basic(reader, value),
         "entra" => entra(reader, value).map(Auth::Entra),
+        "mtls" => mtls::read(reader, value).map(Auth::Mtls),
         "twilio" => twilio(reader, value, &mut section, owner),
         "grafana" => grafana(reader, value, &mut section, row),
         "header" => header(reader, value, &mut section),

@@ -52,6 +52,18 @@ pub struct Server {
     /// Without a slash at the end.
     pub public_url: Option<String>,
     pub api_token: Option<Secret>,
+    /// Without it the listener speaks plain HTTP.
+    pub tls: Option<Tls>,
+}
+
+/// The files of the listener's TLS, PEM each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// The listener's certificate, then its intermediates.
+    pub cert: PathBuf,
+    pub key: PathBuf,
+    /// Roots of the certificates that clients may show.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// `[store]`.
@@ -228,6 +240,7 @@ fn server(from: &mut Checker<'_>) -> Option<Server> {
     let trusted_proxies = from.networks("server", "trusted_proxies");
     let public_url = from.optional("server", "public_url").and_then(|text| public_url(from, &text));
     let api_token = from.secret("server", "api_token");
+    let tls = tls(from);
     Some(Server {
         listen: listen?,
         workers: workers?,
@@ -242,7 +255,25 @@ fn server(from: &mut Checker<'_>) -> Option<Server> {
         trusted_proxies: trusted_proxies?,
         public_url,
         api_token,
+        tls,
     })
+}
+
+/// None without a certificate, and after a problem.
+fn tls(from: &mut Checker<'_>) -> Option<Tls> {
+    let cert = from.optional("server", "tls_cert");
+    let key = from.optional("server", "tls_key");
+    let client_ca = from.optional("server", "tls_client_ca").map(PathBuf::from);
+    match (cert, key, &client_ca) {
+        (Some(cert), Some(key), _) => Some(Tls { cert: cert.into(), key: key.into(), client_ca }),
+        (None, None, None) => None,
+        (Some(_), None, _) => from.wrong("server", "tls_cert", "tls_key must be set, too"),
+        (None, Some(_), _) => from.wrong("server", "tls_key", "tls_cert must be set, too"),
+        (None, None, Some(_)) => {
+            let message = "tls_cert and tls_key must be set, too: only TLS carries certificates";
+            from.wrong("server", "tls_client_ca", message)
+        }
+    }
 }
 
 fn public_url(from: &mut Checker<'_>, text: &str) -> Option<String> {
@@ -388,6 +419,37 @@ mod tests {
         let list = [("ALERTBRIDGE__SERVER__TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.1")];
         let settings = load("", &list, &[]).expect("valid");
         assert_eq!(settings.server.trusted_proxies.len(), 2);
+    }
+
+    fn check_tls(file: &str, expected: Result<Option<(&str, Option<&str>)>, &str>) {
+        let settings = load(&format!("[server]\n{file}"), &[], &[]);
+        let got = settings.map(|settings| settings.server.tls).map_err(|error| error.render(false));
+        match (got, expected) {
+            (Ok(got), Ok(expected)) => {
+                let expected = expected.map(|(cert, client_ca)| Tls {
+                    cert: cert.into(),
+                    key: "key.pem".into(),
+                    client_ca: client_ca.map(PathBuf::from),
+                });
+                assert_eq!(got, expected, "{file}");
+            }
+            (Err(got), Err(expected)) => assert!(got.contains(expected), "{file}: {got}"),
+            (got, expected) => panic!("{file}: {got:?}, not {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn tls_needs_a_certificate_and_its_key() {
+        let (cert, key, ca) =
+            ("tls_cert = \"cert.pem\"\n", "tls_key = \"key.pem\"\n", "tls_client_ca = \"ca.pem\"");
+        check_tls("tls_cert = \"\"", Ok(None));
+        check_tls(&format!("{cert}{key}"), Ok(Some(("cert.pem", None))));
+        check_tls(&format!("{cert}{key}{ca}"), Ok(Some(("cert.pem", Some("ca.pem")))));
+        check_tls(cert, Err("alertbridge.toml:2:12"));
+        check_tls(cert, Err("tls_key must be set"));
+        check_tls(key, Err("tls_cert must be set"));
+        check_tls(ca, Err("server.tls_client_ca: tls_cert and tls_key"));
+        check_tls("tls_crt = \"x\"", Err("did you mean `tls_cert`"));
     }
 
     #[test]

@@ -233,6 +233,7 @@ fn reads_sources_and_receivers() {
         query: "auth=key-from-file",
         body: b"",
         address: "192.0.2.7".parse().expect("an address"),
+        certificate: None,
     };
     let verified = source.profile.verify(&presented, &Evidence::NOTHING, Timestamp::from_secs(0));
     assert_eq!(verified.expect("the second token").secret(), 1);

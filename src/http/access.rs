@@ -79,7 +79,11 @@ pub(super) fn local(headers: &HeaderMap, peer: Option<IpAddr>) -> Result<(), Err
         return refuse("without a token the API answers only to the host localhost");
     }
     let foreign = headers.get(header::ORIGIN).is_some_and(|origin| {
-        origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://")) != Some(host)
+        // One port speaks one of the two, so that a page of the other one is none of ours and cannot be there.
+        let origin = origin.to_str().ok().and_then(|origin| {
+            origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"))
+        });
+        origin != Some(host)
     });
     if foreign { refuse("without a token the API answers no other origin") } else { Ok(()) }
 }
@@ -125,7 +129,7 @@ mod tests {
     #[rustfmt::skip]
     #[test]
     fn without_a_token_only_this_machine() {
-        let rows: [Row<'_>; 14] = [
+        let rows: [Row<'_>; 15] = [
             ("127.0.0.1", &[("host", "localhost:8080")], 200),
             ("127.0.0.1", &[("host", "127.0.0.1")], 200),
             ("::1", &[("host", "[::1]:8080")], 200),
@@ -137,6 +141,7 @@ mod tests {
             ("127.0.0.1", &[("host", "localhost:8080"), ("x-forwarded-for", "127.0.0.1")], 403),
             ("127.0.0.1", &[("host", "localhost:8080"), ("forwarded", "for=127.0.0.1")], 403),
             ("127.0.0.1", &[("host", "localhost:8080"), ("origin", "http://localhost:8080")], 200),
+            ("127.0.0.1", &[("host", "localhost:8080"), ("origin", "https://localhost:8080")], 200),
             ("127.0.0.1", &[("host", "localhost:8080"), ("origin", "http://localhost:3000")], 403),
             ("127.0.0.1", &[("host", "localhost:8080"), ("origin", "https://evil.example")], 403),
             ("127.0.0.1", &[("host", "localhost:8080"), ("origin", "null")], 403),

@@ -12,7 +12,7 @@ use governor::clock::{Clock as _, DefaultClock};
 
 use super::error::{Error, chain};
 use super::span::REQUEST_ID;
-use super::{Active, Shared, access, body};
+use super::{Active, Shared, access, body, handshake, tls};
 use crate::domain::Timestamp;
 use crate::ingest::auth::replay::{Delivery, Seen};
 use crate::ingest::auth::sns::SubscribeUrl;
@@ -37,6 +37,12 @@ pub async fn take(
         return refuse(&shared, &request, NO_SOURCE, &Error::UnknownSource { name: shown(name) });
     };
     tracing::Span::current().record("source", &*source.name);
+    if let Some(origin) = handshake::asked(&request, source) {
+        return match asks(&shared, &request, source, begun).await {
+            Ok(()) => handshake::consent(origin, source, allowed(source)),
+            Err(error) => refuse(&shared, &request, &source.name, &error),
+        };
+    }
     if let Some(answer) = probe(&request, source) {
         return answer;
     }
@@ -56,6 +62,20 @@ pub async fn take(
             prescribed.unwrap_or(ours)
         }
     }
+}
+
+/// Whether who asks to send to `source` may: its credential counts, its rate does not.
+async fn asks(
+    shared: &Shared,
+    request: &HttpRequest,
+    source: &Source,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let headers = headers(request);
+    let address = address(shared, request, &headers, source)?;
+    let (query, certificate) = (request.query_string(), tls::client(request));
+    let presented = Presented { headers: &headers, query, body: &[], address, certificate };
+    authenticate(shared, source, &presented, now).await.map(|_| ())
 }
 
 /// Answers what carries no alerts: the probes with which some senders check a URL.
@@ -85,8 +105,13 @@ async fn process(
     }
     let headers = headers(request);
     let address = address(shared, request, &headers, source)?;
-    let presented =
-        |body| Presented { headers: &headers, query: request.query_string(), body, address };
+    let presented = |body| Presented {
+        headers: &headers,
+        query: request.query_string(),
+        body,
+        address,
+        certificate: tls::client(request),
+    };
     let signed = source.profile.auth.needs_body();
     if !signed {
         authenticate(shared, source, &presented(&[]), now).await?;
@@ -262,13 +287,15 @@ fn refuse(shared: &Shared, request: &HttpRequest, source: &str, error: &Error) -
     shared.metrics.rejected(source, meaning.code, 1);
     let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or("");
     let peer = request.peer_addr().map(|address| tracing::field::display(address.ip()));
+    // Without it nobody could tell which subject to allow.
+    let client = tls::client(request).map(|shown| tracing::field::display(shown.subject()));
     let code = meaning.code;
     // What others did not give us was logged where it failed; strangers can bring it about as often as they like.
     let ours = !matches!(error, Error::Refused { .. });
     if ours && meaning.status.is_server_error() {
-        tracing::error!(id, source, peer, code, error = error.chain(), "request failed");
+        tracing::error!(id, source, peer, client, code, error = error.chain(), "request failed");
     } else if shared.refusals.check().is_ok() {
-        tracing::info!(id, source, peer, code, error = error.chain(), "request refused");
+        tracing::info!(id, source, peer, client, code, error = error.chain(), "request refused");
     }
     error.error_response()
 }

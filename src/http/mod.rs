@@ -4,11 +4,13 @@ pub mod access;
 mod api;
 pub mod body;
 pub mod error;
+mod handshake;
 pub mod health;
 mod hooks;
 mod ops;
 pub mod reloads;
 mod span;
+pub mod tls;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -67,6 +67,7 @@ names! {
     AcceptSeconds = "accept_seconds", "How long a request took from its head to its answer";
     ConfigOk = "config_reload_ok", "Whether the latest reload was taken over";
     ConfigSeconds = "config_reload_success_timestamp_seconds", "When a configuration was last taken over";
+    CertificateExpiry = "tls_certificate_expiry_timestamp_seconds", "When the certificate of the listener ends; none without TLS";
     StoreBytes = "store_bytes", "Size of the store on disk";
     StoreFreeBytes = "store_free_bytes", "Free space on the disk of the store";
 }
@@ -106,6 +107,11 @@ struct ByOutcome {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByState {
     state: Word,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByCertificate {
+    certificate: Word,
 }
 
 /// The counters of one source, looked up once.
@@ -151,6 +157,7 @@ pub struct Metrics {
     accept_seconds: Histogram,
     config_ok: Gauge,
     config_seconds: Seconds,
+    certificate: Family<ByCertificate, Seconds>,
     store_bytes: Gauge,
     store_free_bytes: Gauge,
 }
@@ -189,6 +196,7 @@ impl Default for Metrics {
             accept_seconds: register(r, Name::AcceptSeconds, latency()),
             config_ok: register(r, Name::ConfigOk, Gauge::default()),
             config_seconds: register(r, Name::ConfigSeconds, Seconds::default()),
+            certificate: register(r, Name::CertificateExpiry, Family::default()),
             store_bytes: register(r, Name::StoreBytes, Gauge::default()),
             store_free_bytes: register(r, Name::StoreFreeBytes, Gauge::default()),
             registry,
@@ -246,6 +254,12 @@ impl Metrics {
         if ok {
             self.config_seconds.set(seconds(now));
         }
+    }
+
+    /// Notes when the listener's certificate ends.
+    pub fn certificate(&self, expires: Timestamp) {
+        let label = ByCertificate { certificate: Word("listener") };
+        self.certificate.get_or_create(&label).set(seconds(expires));
     }
 
     /// Forgets a receiver that is gone.
@@ -312,6 +326,10 @@ mod tests {
         metrics.rejected("s", "payload_not_understood", 2);
         metrics.delivered("r", "delivered");
         metrics.reloaded(true, Timestamp::from_secs(7));
+        let expiry =
+            "alertbridge_tls_certificate_expiry_timestamp_seconds{certificate=\"listener\"} 9.0";
+        assert!(!metrics.render().contains("listener"), "there is none without TLS");
+        metrics.certificate(Timestamp::from_secs(9));
         let counts = Counts {
             open: 3,
             lanes: vec![LaneCounts {
@@ -335,6 +353,7 @@ mod tests {
             "alertbridge_queue_depth{receiver=\"r\"} 4",
             "alertbridge_queue_oldest_seconds{receiver=\"r\"} 2.0",
             "alertbridge_config_reload_success_timestamp_seconds 7.0",
+            expiry,
         ] {
             assert!(text.lines().any(|have| have == line), "{line} is missing in\n{text}");
         }

@@ -3,8 +3,10 @@
 mod access;
 mod door;
 mod flow;
+mod handshake;
 mod limits;
 mod process;
 mod reload;
 mod replay;
+mod tls;
 mod world;

@@ -186,7 +186,7 @@ impl World {
         }
         let app = app::start(setup).await.unwrap_or_else(|error| panic!("{}", error.explain()));
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let url = format!("http://{}", app.address);
+        let url = app.url();
         Self { app, url, client, receiver, folder }
     }
 

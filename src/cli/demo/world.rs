@@ -91,7 +91,7 @@ impl World {
         };
         let app = app::start(setup).await.map_err(|error| anyhow::anyhow!(error.explain()))?;
         Ok(Self {
-            url: format!("http://{}", app.address),
+            url: app.url(),
             rules: routes.rules(clock.now()),
             routes,
             clock,

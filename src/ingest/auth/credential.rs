@@ -102,7 +102,13 @@ mod tests {
         let headers = [(header.0.to_owned(), header.1.to_owned())];
         let address = IpAddr::from([10, 1, 2, 3]);
         let (query, body) = (rest.0, rest.1.as_bytes());
-        let got = credential.verify(&Presented { headers: &headers, query, body, address });
+        let got = credential.verify(&Presented {
+            headers: &headers,
+            query,
+            body,
+            address,
+            certificate: None,
+        });
         let got = got.as_ref().map_err(Refused::label).copied();
         assert_eq!(got, expected, "{place:?} {header:?} {rest:?}");
     }

@@ -328,7 +328,13 @@ mod tests {
         let headers: Vec<_> =
             headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let address = IpAddr::from([127, 0, 0, 1]);
-        let presented = Presented { headers: &headers, query: "", body: body.as_bytes(), address };
+        let presented = Presented {
+            headers: &headers,
+            query: "",
+            body: body.as_bytes(),
+            address,
+            certificate: None,
+        };
         let got = hmac.verify(&presented, Timestamp::from_secs(SIGNED_AT + 60));
         assert_eq!(
             got.as_ref().map(|(position, _)| position).map_err(Refused::label),

@@ -8,6 +8,7 @@
 pub mod certificates;
 pub mod entra;
 pub mod fetch;
+pub mod mtls;
 pub mod profiles;
 pub mod replay;
 pub mod signing_keys;
@@ -28,12 +29,14 @@ use std::sync::Arc;
 pub use address::{AllowList, client_address};
 pub use credential::{Credential, Place};
 pub use hmac::{Algorithm, DeliveryId, Encoding, Hmac, HmacParts, KeyForm};
+pub use mtls::Mtls;
 pub use secrets::Secrets;
 pub use signature::Signature;
 pub use signed::{SignedContent, SigningTime};
 pub use twilio::Twilio;
 
 use crate::domain::Timestamp;
+use crate::x509;
 use replay::Delivery;
 
 /// Why a profile cannot be built.
@@ -54,6 +57,9 @@ pub enum Error {
     /// A topic that is no ARN of SNS.
     #[error("topic {topic:?} is not an ARN of an SNS topic")]
     Topic { topic: String },
+    /// A demand on client certificates that none could meet.
+    #[error("client certificate: {detail}")]
+    Mtls { detail: String },
     /// An address that is neither an IP address nor a network.
     #[error("allow list entry {entry:?} is neither an IP address nor a network")]
     Network { entry: String },
@@ -90,6 +96,8 @@ pub enum Auth {
     Sns(sns::Topics),
     /// An access token of Microsoft Entra ID.
     Entra(entra::Entra),
+    /// The certificate that the sender showed in the TLS handshake with this process.
+    Mtls(Mtls),
 }
 
 impl Auth {
@@ -102,6 +110,7 @@ impl Auth {
             Self::Twilio(_) => "twilio",
             Self::Sns(_) => "sns",
             Self::Entra(_) => "entra",
+            Self::Mtls(_) => "mtls",
         }
     }
 
@@ -116,7 +125,7 @@ impl Auth {
     /// Whether the body must be read before the sender can be known.
     pub const fn needs_body(&self) -> bool {
         match self {
-            Self::None | Self::Entra(_) => false,
+            Self::None | Self::Entra(_) | Self::Mtls(_) => false,
             Self::Credential(credential) => credential.is_in_body(),
             Self::Signature(_) | Self::Twilio(_) | Self::Sns(_) => true,
         }
@@ -142,6 +151,8 @@ pub struct Presented<'a> {
     pub body: &'a [u8],
     /// The client's address as [`client_address`] finds it.
     pub address: IpAddr,
+    /// The client's certificate, if the connection is TLS and the handshake verified one.
+    pub certificate: Option<&'a x509::Certificate>,
 }
 
 impl Presented<'_> {
@@ -289,6 +300,10 @@ impl Profile {
                 entra.verify(presented, evidence, now)?;
                 (0, None)
             }
+            Auth::Mtls(mtls) => {
+                mtls.verify(presented.certificate, now)?;
+                (0, None)
+            }
         };
         Ok(Verified { scheme: self.auth.as_str(), secret, delivery })
     }
@@ -309,12 +324,23 @@ mod tests {
 
     #[test]
     fn every_auth_checks_the_address_first() {
-        for auth in [Auth::None, token("old"), Auth::Sns(sns::Topics::default())] {
+        for auth in [
+            Auth::None,
+            token("old"),
+            Auth::Sns(sns::Topics::default()),
+            Auth::Mtls(Mtls::default()),
+        ] {
             let name = auth.as_str();
             let allow = AllowList::parse(&["10.0.0.0/8"]).expect("a network");
             let profile = Profile { auth, allow };
             let address = IpAddr::from([11, 1, 2, 3]);
-            let presented = Presented { headers: &[], query: "auth=old", body: b"", address };
+            let presented = Presented {
+                headers: &[],
+                query: "auth=old",
+                body: b"",
+                address,
+                certificate: None,
+            };
             let refused = profile.verify(&presented, &Evidence::NOTHING, Timestamp::from_secs(0));
             assert_eq!(refused.map_err(|refused| refused.label()), Err("address"), "{name}");
             let nearby = Presented { address: IpAddr::from([10, 1, 2, 3]), ..presented };
@@ -332,6 +358,7 @@ mod tests {
             query: "auth=guess",
             body: b"",
             address: IpAddr::from([1, 1, 1, 1]),
+            certificate: None,
         };
         let refused = profile
             .verify(&presented, &Evidence::NOTHING, Timestamp::from_secs(0))

@@ -223,6 +223,7 @@ mod tests {
             query: "",
             body: body.as_bytes(),
             address: IpAddr::from([0, 0, 0, 0]),
+            certificate: None,
         };
         verify(&topics, &presented, &|_| Some(Arc::clone(&certificate)), now)
             .map(|_| ())
@@ -342,6 +343,7 @@ mod tests {
             query: "",
             body: V1.as_bytes(),
             address: IpAddr::from([0, 0, 0, 0]),
+            certificate: None,
         };
         let refused = verify(&topics, &presented, &|_| None, soon()).expect_err("no certificate");
         assert_eq!((refused.label(), refused.status()), ("no_certificate", 503));

@@ -80,7 +80,8 @@ fn verdict(entra: &Entra, token: &str, now: i64) -> Result<(), String> {
     let evidence = Evidence { key: &lookup, ..Evidence::NOTHING };
     let headers = [("authorization".to_owned(), format!("Bearer {token}"))];
     let address = IpAddr::from([127, 0, 0, 1]);
-    let presented = Presented { headers: &headers, query: "", body: b"{}", address };
+    let presented =
+        Presented { headers: &headers, query: "", body: b"{}", address, certificate: None };
     entra.verify(&presented, &evidence, Timestamp::from_secs(now)).map_err(|refused| {
         let text = refused.to_string();
         text.rsplit(": ").next().unwrap_or_default().to_owned()
@@ -221,7 +222,8 @@ impl Microsoft {
     async fn verdict(&self, token: &str, now: i64) -> Result<(), u16> {
         let headers = [("authorization".to_owned(), format!("Bearer {token}"))];
         let address = IpAddr::from([127, 0, 0, 1]);
-        let presented = Presented { headers: &headers, query: "", body: b"", address };
+        let presented =
+            Presented { headers: &headers, query: "", body: b"", address, certificate: None };
         let now = Timestamp::from_secs(now);
         let verified = self.verifier.verify(&profile(), &presented, now, |_| {}).await;
         verified.map(|_| ()).map_err(|refused| refused.status())
