@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use handlebars::{Handlebars, handlebars_helper};
+use quick_xml::escape;
 use serde_json::Value;
 
 use super::field::text;
@@ -49,19 +50,41 @@ fn plain_text(marked: &str) -> String {
         }
     }
     out.push_str(rest);
-    for (entity, text) in [
-        ("&lt;", "<"),
-        ("&gt;", ">"),
-        ("&quot;", "\""),
-        ("&#39;", "'"),
-        ("&nbsp;", " "),
-        ("&amp;", "&"),
-    ] {
-        out = out.replace(entity, text);
-    }
+    let out = unescaped(&out);
     let out = out.replace("%%%", "");
     let lines = out.lines().map(str::trim).filter(|line| !line.is_empty());
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// With the entities that stand for characters resolved; an ampersand that begins none stays.
+fn unescaped(text: &str) -> String {
+    /// Longer names are no entities but text with a semicolon in it.
+    const NAME_BYTES_MAX: usize = 10;
+    let resolve = |name: &str| match name {
+        "nbsp" => Some(" "),
+        name => escape::resolve_predefined_entity(name),
+    };
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('&') {
+        out.push_str(before);
+        let end = after.bytes().take(NAME_BYTES_MAX).position(|byte| byte == b';');
+        let entity = end.map(|end| &after[..=end]);
+        match entity.and_then(|it| {
+            escape::unescape_with(&rest[before.len()..=before.len() + it.len()], resolve).ok()
+        }) {
+            Some(character) => {
+                out.push_str(&character);
+                rest = &after[entity.map_or(0, str::len)..];
+            }
+            None => {
+                out.push('&');
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
 }
 
 /// Handlebars with the helpers of tables; nothing is escaped.

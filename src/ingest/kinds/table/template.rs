@@ -199,7 +199,7 @@ mod tests {
         let root = json!({"who": "R", "list": [{"n": "a"}, {"n": "b"}], "many": vec![1; 2_000]});
         let item = json!({"name": "disk", "odd name": {"x": "<&>"}, "n": 5.0, "none": null,
             "tags": ["p", "q"], "on": true, "arn": "arn:aws:x:db-7/",
-            "markup": "%%% \n<b>Disk</b><br/>is < 5 % &amp; &quot;full&quot;\n %%%"});
+            "markup": "%%% \n<b>Disk</b><br/>is &#60; 5 % &amp; &quot;full&quot;&nbsp;& &x;\n %%%"});
         let mut data = root.clone();
         data[ITEM] = item.clone();
         let context = Context::from(data);
@@ -233,13 +233,13 @@ mod tests {
             ("{{{[odd name].x}}}", Some("<&>")),
             ("{{@root.who}}/{{tags}}/{{tags.1}}", Some("R/p, q/q")),
             ("{{#if on}}{{name}}{{else}}off{{/if}}", Some("disk")),
-            ("{{#each @root.list}}{{n}},{{/each}}", Some("a,b,")),
+            ("{{#each @root.list}}{{n}},{{/each}}", Some("a,b")),
             ("{{upper name}} {{default none \"x\"}} {{join tags \"+\"}}", Some("DISK x p+q")),
             ("{{#if none}}x{{/if}}", None),
             ("{{upper none}}: {{lower name}} -", Some("disk")),
             ("{{json tags}}", Some("[\"p\",\"q\"]")),
             ("{{first_line markup}}|{{last_segment arn}}", Some("%%%|db-7")),
-            ("{{plain markup}}", Some("Disk\nis < 5 % & \"full\"")),
+            ("{{plain markup}}", Some("Disk\nis < 5 % & \"full\" & &x;")),
             ("{{#if on}}{{[odd name].x}}{{/if}}", Some("<&>")),
         ];
         for (source, expected) in rows {
