@@ -120,11 +120,7 @@ fn every_profile_knows_its_sender() {
                 let proves = (name.contains("signature") || name.contains("token"))
                     && !request.headers.iter().any(beaten);
                 let taken = cut.verdict(&live, now(vector)).is_ok();
-                assert!(
-                    !taken || !proves || value[..end].contains(','),
-                    "{name}: {}",
-                    &value[..end]
-                );
+                assert!(!taken || !proves || value.contains(','), "{name}: {}", &value[..end]);
             }
         }
         if vector["signed"] == true {

@@ -1,3 +1,5 @@
+//! Tokens signed with keys of our own, and a Microsoft that answers as told.
+
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock, Mutex};
