@@ -162,6 +162,9 @@ fn every_kind_has_its_cases_and_no_golden_is_left_over() {
         }
         let stems: BTreeSet<PathBuf> =
             cases.iter().map(|case| case.file.with_extension("")).collect();
+        if stems.len() < cases.len() {
+            wrong.push(format!("{}: two payloads would share a golden", kind.name()));
+        }
         for file in files(kind.name()).iter().filter(|file| is_companion(file)) {
             if !stems.contains(&file.with_extension("").with_extension("")) {
                 wrong.push(format!("{}: belongs to no payload", file.display()));
