@@ -344,6 +344,7 @@ fn shared(
         health: Health::default(),
         reloads,
         refusals: RateLimiter::direct(Quota::per_second(refusals)),
+        opsgenie: http::Requests::default(),
         fatal,
     })
 }

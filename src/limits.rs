@@ -176,3 +176,7 @@ pub const HISTORY_READ_MAX: usize = 20_000;
 pub const EXTERNAL_BYTES_MAX: usize = 1 << 10;
 /// Records that one housekeeping step reads before others get their turn.
 pub const UPKEEP_PAGE_MAX: usize = 1_000;
+/// Largest event of PagerDuty's Events API ("Events API v2", size limits: 512 KB). It is read before its sender is known.
+pub const PAGERDUTY_EVENT_BYTES_MAX: usize = 512 << 10;
+/// Requests to the Opsgenie endpoint that can be asked about afterwards; clients ask within seconds. About 1 KB each.
+pub const OPSGENIE_REQUESTS_MAX: usize = 4_096;

@@ -129,6 +129,19 @@ fn explain_needs_no_configuration() {
 }
 
 #[test]
+fn explain_takes_path_and_query_as_they_were_sent() {
+    let (directory, _) = write("");
+    let payload = directory.path().join("close.json");
+    std::fs::write(&payload, "{}").expect("writable");
+    let sent = "/v2/alerts/db-7%2Fdisk/close?identifierType=alias";
+    let kind = ["explain", "--json", "--kind", "opsgenie-alert-api"];
+    let (code, out, err) = run(&[&kind[..], &["--path", sent, path(&payload)]].concat());
+    let json: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{err}"));
+    assert_eq!((code, json["alerts"][0]["key"].as_str()), (0, Some("db-7/disk")), "{out}");
+    assert_eq!(json["alerts"][0]["status"], "resolved");
+}
+
+#[test]
 fn explain_gives_the_reason_of_every_route() {
     let routes = "[defaults]\nreceivers = [\"inbox\"]\n\
                   [[route]]\nname = \"web\"\nmatch = ['team = \"web\"']\n\

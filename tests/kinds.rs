@@ -1,7 +1,7 @@
 //! Every source kind against payloads of our own making and against what breaks parsers.
 //!
 //! `tests/fixtures/<kind>/<case>.<json|form|query|xml|txt>`, beside it `<case>.headers.json` where headers matter and
-//! `<case>.alerts.json`, what the kind must read in it. `ALERTBRIDGE_BLESS=1 cargo test --test kinds` writes the latter.
+//! `<case>.alerts.json`, what the kind must read in it. The headers `:method` and `:path` (with a query) say how it was sent. `ALERTBRIDGE_BLESS=1 cargo test --test kinds` writes the latter.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,6 +18,8 @@ struct Case {
     name: String,
     file: PathBuf,
     headers: Vec<(String, String)>,
+    method: String,
+    path: String,
     body: Vec<u8>,
 }
 
@@ -28,11 +30,15 @@ impl Case {
 
     fn normalize(&self, kind: &dyn SourceKind, body: &[u8]) -> Result<Normalized, Error> {
         let text = String::from_utf8_lossy(body);
-        let (method, query, body) =
-            if self.is_query() { ("GET", text.trim(), &b""[..]) } else { ("POST", "", body) };
+        let (path, query) = self.path.split_once('?').unwrap_or((&self.path, ""));
+        let (method, query, body) = if self.is_query() {
+            ("GET", text.trim(), &b""[..])
+        } else {
+            (self.method.as_str(), query, body)
+        };
         let payload = Payload {
             method,
-            path: "/hooks/fixture",
+            path,
             query,
             headers: &self.headers,
             body,
@@ -78,9 +84,14 @@ fn cases(kind: &str) -> Vec<Case> {
                     headers.push((name, value.as_str().expect("a header is text").to_owned()));
                 }
             }
+            let mut pseudo = |name: &str, usual: &str| {
+                let at = headers.iter().position(|(known, _)| known == name);
+                at.map_or_else(|| usual.to_owned(), |at| headers.remove(at).1)
+            };
+            let (method, path) = (pseudo(":method", "POST"), pseudo(":path", "/hooks/fixture"));
             let name = file.strip_prefix(fixtures()).expect("inside").display().to_string();
             let body = fs::read(&file).expect("readable");
-            Case { name, file, headers, body }
+            Case { name, file, headers, method, path, body }
         })
         .collect()
 }

@@ -97,6 +97,7 @@ fn prepare(
         name: source.name.as_str().into(),
         kind: source.kind.clone(),
         profile: source.profile.clone(),
+        endpoint: source.endpoint,
         loopback_only: source.loopback_only,
         limit,
         limiter,

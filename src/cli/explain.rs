@@ -32,7 +32,7 @@ pub(super) struct Args {
     /// The HTTP method it was sent with.
     #[arg(long, default_value = "POST")]
     method: String,
-    /// The request path.
+    /// The request path; a query behind `?` is taken where `--query` says none.
     #[arg(long, default_value = "/hooks/explain")]
     path: String,
     /// The raw query string.
@@ -60,10 +60,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (source, kind) = source(args, &routes, &catalog)?;
     let body = read(&args.payload)?;
     let headers = headers(args)?;
+    let (path, query) = args.path.split_once('?').unwrap_or((&args.path, ""));
     let payload = Payload {
         method: &args.method,
-        path: &args.path,
-        query: &args.query,
+        path,
+        query: if args.query.is_empty() { query } else { &args.query },
         headers: &headers,
         body: &body,
         received_at: SystemClock::default().now(),

@@ -9,10 +9,10 @@ use super::document::{Node, Value};
 use super::problem::{Problem, Span, Word};
 use super::reader::{Reader, Section};
 use super::{Catalog, auth, suggest, table_problem};
-use crate::ingest::Kind;
 use crate::ingest::auth::sns::Topics;
 use crate::ingest::auth::{AllowList, Auth, Profile};
 use crate::ingest::kinds::table::{Table as TableEngine, TableKind};
+use crate::ingest::{Endpoint, Kind};
 use crate::limits::BODY_BYTES_MAX;
 
 /// A configured sender of alerts.
@@ -28,6 +28,8 @@ pub struct Source {
     pub body_limit: Option<usize>,
     /// Topics whose subscriptions are confirmed (`aws-sns`).
     pub topics: Topics,
+    /// The vendor's API whose clients it serves besides `/hooks/NAME`.
+    pub endpoint: Option<Endpoint>,
     /// Not in the file but built in: answers only on loopback.
     pub loopback_only: bool,
 }
@@ -42,6 +44,7 @@ impl Source {
             limit: None,
             body_limit: None,
             topics: Topics::default(),
+            endpoint: Endpoint::of_kind(kind.name()),
             loopback_only: true,
         }
     }
@@ -74,6 +77,7 @@ pub(super) fn read(
         let kind = own_table(reader, document.get_ref(), &entry.key);
         if let Some(mut source) = source.filter(|_| fine) {
             source.kind = kind.unwrap_or(source.kind);
+            only_one(reader, &sources, &source, &entry.key_span);
             sources.insert(entry.key.clone(), source);
         }
     }
@@ -82,7 +86,8 @@ pub(super) fn read(
 
 /// Places that may hold secrets: everything but the keys known not to be.
 pub(super) fn hide(reader: &mut Reader<'_>, sources: &Node) {
-    const PLAIN: [&str; 6] = ["kind", "allow", "limit", "body_limit", "table", "topics"];
+    const PLAIN: [&str; 7] =
+        ["kind", "allow", "limit", "body_limit", "table", "topics", "endpoint"];
     let Value::Table(table) = &sources.value else {
         sources.leaves(&mut reader.hidden);
         return;
@@ -151,8 +156,11 @@ fn one(
     let most = i64::try_from(BODY_BYTES_MAX).unwrap_or(i64::MAX);
     let body_limit = section.get("body_limit").and_then(|node| reader.integer(node, 1..=most));
     let table = section.get("table").is_some();
+    let said = section.get("endpoint");
     section.finish(reader);
     let kind = kind?;
+    let auth = auth?;
+    let endpoint = endpoint(reader, &kind, &auth, said);
     let own_table = table && kind.name() != "generic";
     if own_table {
         let message = "only the kind `generic` takes a table";
@@ -162,12 +170,52 @@ fn one(
     Some(Source {
         name: name.to_owned(),
         kind,
-        profile: Profile { auth: auth?, allow },
+        profile: Profile { auth, allow },
         limit,
         body_limit: body_limit.and_then(|bytes| usize::try_from(bytes).ok()),
         topics,
+        endpoint,
         loopback_only: false,
     })
+}
+
+/// What `endpoint = "..."` says, or the kind alone: clients of the vendor's API present a credential, and the source is
+/// found by it. A source without one is found only if it says so.
+fn endpoint(
+    reader: &mut Reader<'_>,
+    kind: &Kind,
+    auth: &Auth,
+    said: Option<&Node>,
+) -> Option<Endpoint> {
+    let own = Endpoint::of_kind(kind.name());
+    let Some(node) = said else { return own.filter(|_| !matches!(auth, Auth::None)) };
+    let words = Endpoint::ALL.map(|endpoint| (endpoint.as_str(), endpoint));
+    let endpoint = choice(reader, node, &words)?;
+    if own != Some(endpoint) {
+        let message = format!("endpoint `{endpoint}` is not read by the kind `{}`", kind.name());
+        let hint = format!("kind = \"{}\"", endpoint.kind());
+        reader.report(Problem::error(Word::InvalidValue, node.span.clone(), message).hint(hint));
+        return None;
+    }
+    own
+}
+
+/// Of sources without a credential only one can serve an endpoint: nothing would tell their senders apart.
+fn only_one(
+    reader: &mut Reader<'_>,
+    before: &BTreeMap<String, Source>,
+    source: &Source,
+    span: &Span,
+) {
+    let Some(endpoint) = source.endpoint else { return };
+    let is_open = |source: &Source| matches!(source.profile.auth, Auth::None);
+    let other = before.values().find(|other| other.endpoint == Some(endpoint) && is_open(other));
+    if let Some(other) = other.filter(|_| is_open(source)) {
+        let message =
+            format!("endpoint `{endpoint}` is served without a credential by `{}` too", other.name);
+        let problem = Problem::error(Word::DuplicateName, span.clone(), message);
+        reader.report(problem.hint("auth = { token = ... } tells senders apart"));
+    }
 }
 
 /// Reads `table = { ... }` of the source called `name`: the table engine wants the document itself.

@@ -20,6 +20,12 @@ pub enum Error {
     UnknownSource { name: String },
     #[error("nothing is served here")]
     NotFound,
+    /// A compatible endpoint without a source.
+    #[error("no source serves this endpoint: configure one of the kind {kind}")]
+    NotServed { kind: &'static str },
+    /// What a compatible endpoint finds wrong, in the words of the vendor.
+    #[error("event is invalid: {}", listed(faults))]
+    Invalid { status: u16, faults: Vec<Fault> },
     #[error("incident {number} is not kept")]
     UnknownIncident { number: u64 },
     #[error("this takes {allowed}")]
@@ -59,6 +65,21 @@ pub enum Error {
     Reload { detail: String },
 }
 
+/// One thing that is wrong with an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The field as the vendor calls it; empty for the whole.
+    pub field: &'static str,
+    /// What the vendor says of it.
+    pub text: String,
+}
+
+fn listed(faults: &[Fault]) -> String {
+    let texts: Vec<String> =
+        faults.iter().map(|fault| format!("{} {}", fault.field, fault.text)).collect();
+    texts.join("; ").trim().to_owned()
+}
+
 /// One row of `docs/errors.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Meaning {
@@ -85,6 +106,8 @@ impl Error {
         match self {
             Self::UnknownSource { .. } => meaning(StatusCode::NOT_FOUND, "unknown_source"),
             Self::NotFound => meaning(StatusCode::NOT_FOUND, "not_found"),
+            Self::NotServed { .. } => meaning(StatusCode::NOT_FOUND, "endpoint_not_served"),
+            Self::Invalid { status, .. } => meaning(self::status(*status), "event_invalid"),
             Self::UnknownIncident { .. } => meaning(StatusCode::NOT_FOUND, "unknown_incident"),
             Self::Method { .. } => meaning(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::Query { .. } => meaning(StatusCode::BAD_REQUEST, "bad_query"),
@@ -119,7 +142,7 @@ impl Error {
     }
 
     /// What the client is told: causes that are about its own request, never those about our machine.
-    fn message(&self) -> String {
+    pub(super) fn message(&self) -> String {
         match self {
             Self::Body { source, .. } => source.to_string(),
             Self::Ingest { source: ingest::Error::Normalize { source, .. }, .. } => {
@@ -199,13 +222,10 @@ fn status(number: u16) -> StatusCode {
     StatusCode::from_u16(number).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
 }
 
-impl ResponseError for Error {
-    fn status_code(&self) -> StatusCode {
-        self.meaning().status
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        let Meaning { status, code, retry_after } = self.meaning();
+impl Error {
+    /// The answer without a body: its status and what the protocol wants besides.
+    pub(super) fn builder(&self) -> HttpResponseBuilder {
+        let Meaning { status, retry_after, .. } = self.meaning();
         let mut answer = HttpResponseBuilder::new(status);
         if let Some(seconds) = retry_after {
             answer.insert_header((header::RETRY_AFTER, HeaderValue::from(seconds)));
@@ -225,7 +245,17 @@ impl ResponseError for Error {
             }
             _ => {}
         }
-        let mut body = json!({"error": {"code": code, "message": self.message()}});
+        answer
+    }
+}
+
+impl ResponseError for Error {
+    fn status_code(&self) -> StatusCode {
+        self.meaning().status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut body = json!({"error": {"code": self.meaning().code, "message": self.message()}});
         if let Self::Ingest { source: ingest::Error::NothingReadable { rejected }, .. } = self {
             let list: Vec<_> = rejected
                 .iter()
@@ -236,7 +266,7 @@ impl ResponseError for Error {
             body["rejected"] = json!(list);
             body["rejected_count"] = json!(rejected.len());
         }
-        answer.json(body)
+        self.builder().json(body)
     }
 }
 

@@ -22,7 +22,7 @@ use crate::ingest::kinds::{Handshake, Payload};
 use crate::ingest::{self, Context, Receipt, Source};
 
 /// Label of requests for which no source was found: names that anybody can make up are no labels.
-const NO_SOURCE: &str = "";
+pub(super) const NO_SOURCE: &str = "";
 
 /// Takes a payload in, or says why not.
 pub async fn take(
@@ -52,7 +52,6 @@ pub async fn take(
             answer
         }
         Err(error) => {
-            shared.notice_fatal(&error);
             let ours = refuse(&shared, &request, &source.name, &error);
             let answers = source.kind.answers();
             let prescribed = [&answers.rejected, &answers.busy]
@@ -75,7 +74,7 @@ async fn asks(
     let address = address(shared, request, &headers, source)?;
     let (query, certificate) = (request.query_string(), tls::client(request));
     let presented = Presented { headers: &headers, query, body: &[], address, certificate };
-    authenticate(shared, source, &presented, now).await.map(|_| ())
+    authenticate(shared, source, &presented, now).await.map(drop)
 }
 
 /// Answers what carries no alerts: the probes with which some senders check a URL.
@@ -144,19 +143,7 @@ async fn process(
         body: &body,
         received_at: now,
     };
-    let context = Context {
-        ledger: &*shared.store,
-        routes: &active.routes,
-        clock: &*shared.clock,
-        metrics: &shared.metrics,
-    };
-    let taken = ingest::accept(&context, source, &payload);
-    let within = shared.limits.commit_within;
-    let taken = tokio::time::timeout(within, taken).await.map_err(|_| Error::TooBusy { busy })?;
-    let receipt = taken.map_err(|error| {
-        let rejected = source.kind.answers().rejected.status;
-        Error::Ingest { rejected, busy, source: error }
-    })?;
+    let receipt = take_in(shared, active, source, &payload).await?;
     // What had no effect can have none again: a question gets its answer each time, and after a correction of the
     // configuration the same payload may say something.
     let delivery = delivery.filter(|_| receipt.accepted > 0);
@@ -165,6 +152,32 @@ async fn process(
         shared.verifier.replays.taken(&source.name, &delivery, now);
     }
     Ok(answer)
+}
+
+/// Normalizes and commits an authenticated payload within the time that a request may take.
+pub(super) async fn take_in(
+    shared: &Shared,
+    active: &Active,
+    source: &Source,
+    payload: &Payload<'_>,
+) -> Result<Receipt, Error> {
+    let answers = source.kind.answers();
+    let (rejected, busy) = (answers.rejected.status, answers.busy.status);
+    let context = Context {
+        ledger: &*shared.store,
+        routes: &active.routes,
+        clock: &*shared.clock,
+        metrics: &shared.metrics,
+    };
+    let taken = ingest::accept(&context, source, payload);
+    let taken = tokio::time::timeout(shared.limits.commit_within, taken)
+        .await
+        .map_err(|_| Error::TooBusy { busy })?;
+    let receipt = taken.map_err(|error| Error::Ingest { rejected, busy, source: error })?;
+    if receipt.rejected_count > 0 {
+        shared.metrics.rejected(&source.name, "alert_not_understood", receipt.rejected_count);
+    }
+    Ok(receipt)
 }
 
 /// Whether the very same was taken before. A sender repeats what it had no answer for, so that is fine and has no effect.
@@ -189,13 +202,13 @@ fn replayed() -> Receipt {
 }
 
 /// Lower-case names. What is no text stays, marked: a dropped `X-Forwarded-For` would make its sender the proxy itself.
-fn headers(request: &HttpRequest) -> Vec<(String, String)> {
+pub(super) fn headers(request: &HttpRequest) -> Vec<(String, String)> {
     let text = |value: &header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     request.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 
 /// The client's address, where the source takes requests from it at all.
-fn address(
+pub(super) fn address(
     shared: &Shared,
     request: &HttpRequest,
     headers: &[(String, String)],
@@ -212,7 +225,7 @@ fn address(
 }
 
 /// Checks the credential.
-async fn authenticate(
+pub(super) async fn authenticate(
     shared: &Shared,
     source: &Source,
     presented: &Presented<'_>,
@@ -226,7 +239,7 @@ async fn authenticate(
 }
 
 /// Checks the rate: after the credential and replays, so that only the sender itself uses up its limit.
-fn throttle(source: &Source) -> Result<(), Error> {
+pub(super) fn throttle(source: &Source) -> Result<(), Error> {
     let Some(limiter) = &source.limiter else { return Ok(()) };
     limiter.check().map_err(|until| {
         let wait = until.wait_time_from(DefaultClock::default().now());
@@ -239,9 +252,6 @@ fn throttle(source: &Source) -> Result<(), Error> {
 }
 
 async fn answer(shared: &Shared, source: &Source, receipt: Receipt) -> Result<HttpResponse, Error> {
-    if receipt.rejected_count > 0 {
-        shared.metrics.rejected(&source.name, "alert_not_understood", receipt.rejected_count);
-    }
     match &receipt.handshake {
         Some(Handshake::Answer { status, media_type, body }) => {
             return Ok(builder(*status)
@@ -281,8 +291,15 @@ fn in_its_words(answer: &Answer) -> Option<HttpResponse> {
     Some(builder.insert_header((header::CONTENT_TYPE, media)).body(answer.body.to_string()))
 }
 
-/// Counts, logs and answers a refusal: the one place.
+/// Counts, logs and answers a refusal.
 fn refuse(shared: &Shared, request: &HttpRequest, source: &str, error: &Error) -> HttpResponse {
+    note_refusal(shared, request, source, error);
+    error.error_response()
+}
+
+/// Counts and logs a refusal: the one place.
+pub(super) fn note_refusal(shared: &Shared, request: &HttpRequest, source: &str, error: &Error) {
+    shared.notice_fatal(error);
     let meaning = error.meaning();
     shared.metrics.rejected(source, meaning.code, 1);
     let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or("");
@@ -297,7 +314,6 @@ fn refuse(shared: &Shared, request: &HttpRequest, source: &str, error: &Error) -
     } else if shared.refusals.check().is_ok() {
         tracing::info!(id, source, peer, client, code, error = error.chain(), "request refused");
     }
-    error.error_response()
 }
 
 /// A name that came with the request, cut for logs and answers.

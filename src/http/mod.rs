@@ -11,6 +11,7 @@ mod ops;
 pub mod reloads;
 mod span;
 pub mod tls;
+mod vendor;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub use health::{Health, Trouble};
 pub use hooks::Sources;
 pub use reloads::{Reloaded, Reloads};
 pub use span::root;
+pub use vendor::opsgenie::Requests;
 
 use crate::clock::Clock;
 use crate::domain::{Policy, RouteTable, Rules, Timestamp};
@@ -90,6 +92,8 @@ pub struct Shared {
     pub reloads: Reloads,
     /// Bounds the log lines about refused requests.
     pub refusals: DefaultDirectRateLimiter,
+    /// What clients of the Opsgenie endpoint may ask about.
+    pub opsgenie: Requests,
     /// Takes the error after which the process must end; a full channel means that one is there.
     pub fatal: mpsc::Sender<String>,
 }
@@ -117,6 +121,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
             web::resource(["/hooks/{source}", "/hooks/{source}/{rest:.*}"])
                 .route(web::route().to(hooks::take)),
         )
+        .configure(vendor::routes)
         .service(
             web::resource("/metrics")
                 .route(web::get().to(ops::metrics))

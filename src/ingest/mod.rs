@@ -4,6 +4,7 @@
 //! was accepted is durable. It does not speak HTTP: which status a failure has is decided in `http`.
 
 pub mod auth;
+mod endpoint;
 pub mod kinds;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::limits::{ALERTS_PER_COMMIT_MAX, ANSWER_LIST_MAX};
 use crate::store::{self, AlertOutcome, Intake, Ledger, Routed};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::SourceMeter;
+pub use endpoint::Endpoint;
 use kinds::table::TableKind;
 use kinds::{Handshake, Normalized, Payload, Rejected, SourceKind};
 
@@ -52,6 +54,8 @@ pub struct Source {
     pub kind: Kind,
     /// How its sender proves who it is.
     pub profile: auth::Profile,
+    /// The vendor's API whose clients it serves besides its hook.
+    pub endpoint: Option<Endpoint>,
     /// Answers only to this machine: built in, not configured.
     pub loopback_only: bool,
     /// Payloads per second and burst; `None` is without a limit.

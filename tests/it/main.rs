@@ -9,4 +9,5 @@ mod process;
 mod reload;
 mod replay;
 mod tls;
+mod vendor;
 mod world;

@@ -102,7 +102,7 @@ pub(super) fn group(
     Ok(normalized)
 }
 
-fn each(
+pub(super) fn each(
     alerts: &[Value],
     root: &Map<String, Value>,
     read_alert: ReadAlert,
@@ -159,7 +159,10 @@ fn from_api(alerts: &[Value], now: Timestamp) -> Result<Normalized, Error> {
 }
 
 /// One alert of the envelope.
-fn read_alert(root: &Map<String, Value>, item: &Map<String, Value>) -> Result<Alert, String> {
+pub(super) fn read_alert(
+    root: &Map<String, Value>,
+    item: &Map<String, Value>,
+) -> Result<Alert, String> {
     let mut alert = base(root, item)?;
     let labels = &alert.labels;
     let name = read::first_label(labels, &["alertname"]).map(str::to_owned);
@@ -240,12 +243,12 @@ fn mentions(title: &str, thing: &str) -> bool {
     })
 }
 
-fn shape(kind: &str, detail: &str) -> Error {
+pub(super) fn shape(kind: &str, detail: &str) -> Error {
     Error::Shape { kind: kind.to_owned(), detail: detail.to_owned() }
 }
 
 /// The complete label set in order: what Alertmanager's own fingerprint is made of.
-fn hash(labels: &Labels) -> String {
+pub(super) fn hash(labels: &Labels) -> String {
     let mut hasher = Fingerprinter::default();
     for (name, value) in labels {
         hasher.field(name.as_bytes());
@@ -275,7 +278,7 @@ fn severity(labels: &Labels, annotations: &Labels) -> Severity {
         .unwrap_or_default()
 }
 
-fn read_time(value: &Value) -> Option<Timestamp> {
+pub(super) fn read_time(value: &Value) -> Option<Timestamp> {
     when::Format::Auto.read(value)
 }
 

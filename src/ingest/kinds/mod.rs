@@ -36,6 +36,7 @@ mod fields;
 mod generic;
 mod grafana;
 mod grafana_legacy;
+mod prometheus;
 pub mod table;
 mod times;
 
@@ -224,6 +225,7 @@ pub fn builtin() -> &'static [&'static dyn SourceKind] {
             &azure_monitor::AzureMonitor,
             &generic::Generic,
             &grafana::Grafana,
+            &prometheus::Prometheus,
         ];
         modules.into_iter().chain(table::builtin()).collect()
     });
