@@ -28,7 +28,7 @@ use crate::deliver::lanes::{self, Observer, Parts, Printer};
 use crate::deliver::{Bells, Dispatcher, Lanes};
 use crate::domain::Rules;
 use crate::http::{self, Access, Budget, Health, Reloads, Shared};
-use crate::ingest::auth::certificates;
+use crate::ingest::auth::{fetch, verifier};
 use crate::limits::{BODIES_IN_FLIGHT_BYTES_MAX, REFUSALS_LOGGED_PER_SECOND};
 use crate::store::{self, Embedded, SledOptions, Store};
 use crate::telemetry::Metrics;
@@ -57,8 +57,8 @@ pub enum Error {
     Server { source: std::io::Error },
     #[error("set up the client for receivers")]
     Client { source: client::Error },
-    #[error("set up the client for certificates")]
-    Certificates { source: certificates::Error },
+    #[error("set up the client for certificates and keys")]
+    Verifier { source: fetch::Error },
     #[error("open the store")]
     Store { source: store::Error },
     #[error("make an instance id: the system gives no random bytes")]
@@ -160,7 +160,7 @@ impl RunningApp {
 /// Starts everything. Must be called within a Tokio runtime with threads.
 pub async fn start(setup: Setup) -> Result<RunningApp, Error> {
     let (address, listener) = door::bind(&setup.settings)?;
-    let reader = Reader { files: setup.settings.routes.clone(), text: setup.routes.clone() };
+    let reader = Reader::new(&setup.settings, setup.routes.clone());
     let metrics = Arc::new(Metrics::default());
     let defaults = defaults(&setup.settings);
     let now = setup.clock.now();
@@ -324,8 +324,7 @@ fn shared(
     fatal: mpsc::Sender<String>,
 ) -> Result<Shared, Error> {
     let server = &setup.settings.server;
-    let certificates =
-        certificates::Certificates::new().map_err(|source| Error::Certificates { source })?;
+    let verifier = verifier::Verifier::new().map_err(|source| Error::Verifier { source })?;
     let refusals =
         std::num::NonZeroU32::new(REFUSALS_LOGGED_PER_SECOND).expect("a constant that is not zero");
     Ok(Shared {
@@ -333,7 +332,7 @@ fn shared(
         store,
         clock: Arc::clone(&setup.clock),
         metrics,
-        certificates,
+        verifier,
         budget: Arc::new(Budget::new(BODIES_IN_FLIGHT_BYTES_MAX)),
         limits: http::Limits {
             body_within: server.body_timeout,

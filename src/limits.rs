@@ -95,12 +95,29 @@ pub const FORWARDED_HOPS_MAX: usize = 32;
 pub const SIGNATURE_TOLERANCE_SECONDS_MAX: u64 = 3600;
 /// SNS signing certificates kept; a region uses one or two at a time.
 pub const CERTIFICATES_CACHED_MAX: usize = 32;
+/// Certificates of one file that are read: SNS's and its issuers.
+pub const CERTIFICATE_CHAIN_MAX: usize = 5;
 /// How much of an answer is read as a signing certificate; they are about 2 KB.
 pub const CERTIFICATE_BYTES_MAX: usize = 64 << 10;
 /// Signing certificates fetched at the same time, however many messages wait.
 pub const CERTIFICATE_FETCHES_MAX: usize = 2;
 /// Longest fetch of a certificate or visit of a subscription, in seconds; SNS waits 15 s for our answer.
 pub const CERTIFICATE_FETCH_SECONDS_MAX: u64 = 5;
+/// Deliveries of one source that are remembered to tell a replay, about 150 bytes each; older ones are told by the message ids
+/// of their alerts.
+pub const REPLAYS_REMEMBERED_MAX: usize = 10_000;
+/// Longest access token that is read; Entra ID's are about 2 KB.
+pub const ACCESS_TOKEN_BYTES_MAX: usize = 16 << 10;
+/// How far our clock and Microsoft's may differ when the times of a token are judged, in seconds.
+pub const JWT_LEEWAY_SECONDS: u64 = 300;
+/// How much of an answer is read as a tenant's signing keys; they are about 20 KB.
+pub const SIGNING_KEYS_BYTES_MAX: usize = 256 << 10;
+/// Signing keys of one tenant that are read; it has about ten.
+pub const SIGNING_KEYS_MAX: usize = 64;
+/// Age of signing keys at which new ones are asked for, in seconds: Microsoft advises to look at least once a day.
+pub const SIGNING_KEYS_SECONDS: u64 = 12 * 3600;
+/// Shortest time between two fetches of a tenant's keys, in seconds: tokens with invented keys must not make us hammer.
+pub const SIGNING_KEYS_PAUSE_SECONDS: u64 = 60;
 /// Largest file of the listener's TLS: a bundle of all public roots has 300 KB.
 pub const TLS_FILE_BYTES_MAX: u64 = 1 << 20;
 /// Handshakes that one worker has open at the same time; more wait to be accepted, so that they do not starve requests.

@@ -9,7 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::Error;
 use super::load::{self, Defaults};
-use crate::config::{self, Catalog, Environment, Options, Paths, Routes};
+use crate::config::{self, Catalog, Environment, Options, Paths, Routes, Settings};
 use crate::deliver::Lanes;
 use crate::deliver::render::Templates;
 use crate::domain::Timestamp;
@@ -23,9 +23,17 @@ pub(super) struct Reader {
     pub(super) files: Paths,
     /// Fixed text instead of the file.
     pub(super) text: Option<String>,
+    /// Where senders reach this bridge.
+    pub(super) public_url: Option<String>,
 }
 
 impl Reader {
+    /// Reads the files of `settings`, or `text` instead of the routes.
+    pub(super) fn new(settings: &Settings, text: Option<String>) -> Self {
+        let public_url = settings.server.public_url.clone();
+        Self { files: settings.routes.clone(), text, public_url }
+    }
+
     /// Reads, checks, and runs the tests of the file. `now` is when the payloads of tests arrive. Blocks on the disk.
     pub(super) fn read(&self, now: Timestamp) -> Result<Routes, Error> {
         let path = self.files.path.clone();
@@ -45,8 +53,12 @@ impl Reader {
             Error::Routes { source: config::Error::Invalid { path, report } }
         })?;
         let catalog = Catalog { templates: Arc::new(templates), ..catalog };
-        let options =
-            Options { catalog: &catalog, environment: Environment::process(), strict: true };
+        let options = Options {
+            catalog: &catalog,
+            environment: Environment::process(),
+            strict: true,
+            public_url: self.public_url.as_deref(),
+        };
         let path: &Path = &self.files.path;
         if let Some(text) = &self.text {
             return Routes::parse(path, text, &options).map_err(|report| Error::Routes {

@@ -67,7 +67,8 @@ pub(super) fn load_with(
         Error::Tables(reports.into_iter().map(|(_, report)| report).collect())
     })?;
     let catalog = Catalog { templates: Arc::new(templates), ..catalog };
-    let options = Options { catalog: &catalog, environment, strict };
+    let public_url = settings.server.public_url.as_deref();
+    let options = Options { catalog: &catalog, environment, strict, public_url };
     let routes = Routes::load_or_builtin(&settings.routes, &options)?;
     Ok(Setup { settings, routes, catalog })
 }

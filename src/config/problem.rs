@@ -41,6 +41,7 @@ pub enum Word {
     Cycle,
     Limit,
     NoAuth,
+    WeakAuth,
     NoReceiver,
     UnsetVariable,
     LiteralSecret,
@@ -52,7 +53,7 @@ pub enum Word {
 
 impl Word {
     /// Every word, in the order of the documentation.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Syntax,
         Self::UnknownKey,
         Self::MissingKey,
@@ -63,6 +64,7 @@ impl Word {
         Self::Cycle,
         Self::Limit,
         Self::NoAuth,
+        Self::WeakAuth,
         Self::NoReceiver,
         Self::UnsetVariable,
         Self::LiteralSecret,
@@ -85,6 +87,7 @@ impl Word {
             Self::Cycle => "cycle",
             Self::Limit => "limit",
             Self::NoAuth => "no_auth",
+            Self::WeakAuth => "weak_auth",
             Self::NoReceiver => "no_receiver",
             Self::UnsetVariable => "unset_variable",
             Self::LiteralSecret => "literal_secret",

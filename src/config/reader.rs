@@ -21,6 +21,8 @@ pub(super) struct Reader<'a> {
     directory: &'a Path,
     /// Unset variables are errors.
     strict: bool,
+    /// Where people reach this bridge.
+    pub(super) public_url: Option<&'a str>,
     pub(super) problems: Vec<Problem>,
     /// Where secrets stand.
     pub(super) hidden: Vec<Span>,
@@ -28,7 +30,14 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(environment: &'a Environment<'a>, directory: &'a Path, strict: bool) -> Self {
-        Self { environment, directory, strict, problems: Vec::new(), hidden: Vec::new() }
+        Self {
+            environment,
+            directory,
+            strict,
+            public_url: None,
+            problems: Vec::new(),
+            hidden: Vec::new(),
+        }
     }
 
     /// `path` from the directory of the file.

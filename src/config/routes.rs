@@ -50,6 +50,8 @@ pub struct Options<'a> {
     pub environment: Environment<'a>,
     /// Unset variables and unreadable secret files are errors: what `serve` and `check --strict` do.
     pub strict: bool,
+    /// Where senders reach this bridge (`server.public_url`): some sign it.
+    pub public_url: Option<&'a str>,
 }
 
 impl Routes {
@@ -83,6 +85,7 @@ impl Routes {
             return Err(Report::new(&file, text, unreadable(text), problems));
         }
         let mut reader = Reader::new(&options.environment, directory, options.strict);
+        reader.public_url = options.public_url;
         hide(&mut reader, options.catalog, &document);
         let section = Section::new("routes.toml", &document, 0..0);
         let checked = read(&mut reader, options.catalog, text, section);

@@ -132,13 +132,21 @@ fn one(
         Err(error) => reader.invalid(&topic_span, error.to_string()).unwrap_or_default(),
     };
     let auth = match section.get("auth") {
-        Some(node) => auth::read(reader, node, &topics),
+        Some(node) => {
+            let public_url = reader.public_url;
+            let auth = auth::read(reader, node, &auth::Owner { name, public_url, topics: &topics });
+            if let (Some(kind), Some(auth)) = (&kind, &auth) {
+                auth::lint(reader, kind, auth, &node.span);
+            }
+            auth
+        }
         None if any_topics => Some(Auth::Sns(topics.clone())),
         None => {
             let message = format!("{} does not say how its sender proves who it is", section.title);
             let variable = name.to_uppercase().replace(['-', '.'], "_");
+            let profile = kind.as_ref().map_or("token", |kind| auth::example(kind));
             let hint =
-                format!("auth = {{ token = \"${{{variable}_TOKEN}}\" }}, or auth = \"none\"");
+                format!("auth = {{ {profile} = \"${{{variable}_TOKEN}}\" }}, or auth = \"none\"");
             reader.report(Problem::error(Word::NoAuth, name_span.clone(), message).hint(hint));
             None
         }

@@ -151,8 +151,10 @@ impl Error {
             Self::Ingest { source: ingest::Error::Commit { .. }, .. } => {
                 "alerts could not be stored".to_owned()
             }
-            // The operator must learn the topic to allow it; it is no secret.
-            Self::Refused { source: source @ Refused::Topic { .. } } => source.to_string(),
+            // The operator must learn the topic to allow it; it is no secret. Neither is that an id was used twice.
+            Self::Refused { source: source @ (Refused::Topic { .. } | Refused::IdReused) } => {
+                source.to_string()
+            }
             Self::Store { .. } => "store could not be read".to_owned(),
             Self::Reload { detail } => format!("{self}: {detail}"),
             other => other.to_string(),
@@ -163,7 +165,13 @@ impl Error {
 fn refused(error: &Refused) -> Meaning {
     match error.status() {
         401 => meaning(StatusCode::UNAUTHORIZED, "not_authenticated"),
-        503 => meaning(StatusCode::SERVICE_UNAVAILABLE, "certificate_unavailable"),
+        409 => meaning(StatusCode::CONFLICT, "replayed"),
+        503 => match error {
+            Refused::NoKey { .. } => {
+                meaning(StatusCode::SERVICE_UNAVAILABLE, "keys_unavailable").after(60)
+            }
+            _ => meaning(StatusCode::SERVICE_UNAVAILABLE, "certificate_unavailable"),
+        },
         _ => match error {
             Refused::Topic { .. } => meaning(StatusCode::FORBIDDEN, "unknown_topic"),
             _ => meaning(StatusCode::FORBIDDEN, "not_allowed"),

@@ -14,8 +14,9 @@ use super::error::{Error, chain};
 use super::span::REQUEST_ID;
 use super::{Active, Shared, access, body, handshake, tls};
 use crate::domain::Timestamp;
+use crate::ingest::auth::replay::{Delivery, Seen};
 use crate::ingest::auth::sns::SubscribeUrl;
-use crate::ingest::auth::{Auth, Presented, Verified, certificates, client_address};
+use crate::ingest::auth::{Presented, Refused, Verified, client_address, verifier};
 use crate::ingest::kinds::table::Answer;
 use crate::ingest::kinds::{Handshake, Payload};
 use crate::ingest::{self, Context, Receipt, Source};
@@ -110,7 +111,7 @@ async fn process(
         address,
         certificate: tls::client(request),
     };
-    let signed = matches!(source.profile.auth, Auth::Hmac(_) | Auth::Sns(_));
+    let signed = source.profile.auth.needs_body();
     if !signed {
         authenticate(shared, source, &presented(&[]), now).await?;
         throttle(source)?;
@@ -121,8 +122,12 @@ async fn process(
     let raw =
         body::read(&mut payload, source.body_bytes_max, shared.limits.body_within, &mut share);
     let raw = raw.await.map_err(failed)?;
+    let mut delivery = None;
     if signed {
-        authenticate(shared, source, &presented(&raw), now).await?;
+        delivery = authenticate(shared, source, &presented(&raw), now).await?.delivery().copied();
+        if is_replay(shared, source, delivery.as_ref(), now)? {
+            return answer(shared, source, replayed()).await;
+        }
         throttle(source)?;
     }
     let encoding =
@@ -139,7 +144,14 @@ async fn process(
         received_at: now,
     };
     let receipt = take_in(shared, active, source, &payload).await?;
-    answer(shared, source, receipt).await
+    // What had no effect can have none again: a question gets its answer each time, and after a correction of the
+    // configuration the same payload may say something.
+    let delivery = delivery.filter(|_| receipt.accepted > 0);
+    let answer = answer(shared, source, receipt).await?;
+    if let Some(delivery) = delivery.filter(|_| answer.status().is_success()) {
+        shared.verifier.replays.taken(&source.name, &delivery, now);
+    }
+    Ok(answer)
 }
 
 /// Normalizes and commits an authenticated payload within the time that a request may take.
@@ -166,6 +178,27 @@ pub(super) async fn take_in(
         shared.metrics.rejected(&source.name, "alert_not_understood", receipt.rejected_count);
     }
     Ok(receipt)
+}
+
+/// Whether the very same was taken before. A sender repeats what it had no answer for, so that is fine and has no effect.
+fn is_replay(
+    shared: &Shared,
+    source: &Source,
+    delivery: Option<&Delivery>,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let replays = &shared.verifier.replays;
+    match delivery.map(|delivery| replays.look(&source.name, delivery, now)) {
+        None | Some(Seen::New) => Ok(false),
+        Some(Seen::Again) => Ok(true),
+        Some(Seen::Other) => Err(Error::Refused { source: Refused::IdReused }),
+    }
+}
+
+/// What a replay is answered: it was taken, and nothing came of it this time.
+fn replayed() -> Receipt {
+    let reason = "replayed: this request was taken before, nothing was changed";
+    Receipt { ignored: Some(reason.to_owned()), ..Receipt::default() }
 }
 
 /// Lower-case names. What is no text stays, marked: a dropped `X-Forwarded-For` would make its sender the proxy itself.
@@ -198,14 +231,14 @@ pub(super) async fn authenticate(
     presented: &Presented<'_>,
     now: Timestamp,
 ) -> Result<Verified, Error> {
-    let failed = |error: &certificates::Error| {
-        tracing::warn!(error = chain(error), "certificate of SNS was not fetched");
+    let failed = |error: &verifier::Error| {
+        tracing::warn!(error = chain(error), "what proves the sender was not fetched");
     };
-    let verified = shared.certificates.verify(&source.profile, presented, now, failed).await;
+    let verified = shared.verifier.verify(&source.profile, presented, now, failed).await;
     verified.map_err(|refused| Error::Refused { source: refused })
 }
 
-/// Checks the rate: after the credential, so that only the sender itself uses up its limit.
+/// Checks the rate: after the credential and replays, so that only the sender itself uses up its limit.
 pub(super) fn throttle(source: &Source) -> Result<(), Error> {
     let Some(limiter) = &source.limiter else { return Ok(()) };
     limiter.check().map_err(|until| {
@@ -230,7 +263,7 @@ async fn answer(shared: &Shared, source: &Source, receipt: Receipt) -> Result<Ht
             let url = SubscribeUrl::parse(url, &source.topics)
                 .ok_or_else(|| Error::UnknownTopic { topic: shown(topic) })?;
             shared
-                .certificates
+                .verifier
                 .confirm(&url)
                 .await
                 .map_err(|error| Error::Handshake { detail: chain(&error) })?;
@@ -274,7 +307,9 @@ pub(super) fn note_refusal(shared: &Shared, request: &HttpRequest, source: &str,
     // Without it nobody could tell which subject to allow.
     let client = tls::client(request).map(|shown| tracing::field::display(shown.subject()));
     let code = meaning.code;
-    if meaning.status.is_server_error() {
+    // What others did not give us was logged where it failed; strangers can bring it about as often as they like.
+    let ours = !matches!(error, Error::Refused { .. });
+    if ours && meaning.status.is_server_error() {
         tracing::error!(id, source, peer, client, code, error = error.chain(), "request failed");
     } else if shared.refusals.check().is_ok() {
         tracing::info!(id, source, peer, client, code, error = error.chain(), "request refused");

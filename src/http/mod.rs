@@ -35,7 +35,7 @@ pub use vendor::opsgenie::Requests;
 use crate::clock::Clock;
 use crate::domain::{Policy, RouteTable, Rules, Timestamp};
 use crate::ingest;
-use crate::ingest::auth::certificates::Certificates;
+use crate::ingest::auth::verifier::Verifier;
 use crate::store::{self, Store};
 use crate::telemetry::Metrics;
 
@@ -82,7 +82,7 @@ pub struct Shared {
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
-    pub certificates: Certificates,
+    pub verifier: Verifier,
     pub budget: Arc<Budget>,
     pub limits: Limits,
     pub access: Access,

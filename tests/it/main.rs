@@ -7,6 +7,7 @@ mod handshake;
 mod limits;
 mod process;
 mod reload;
+mod replay;
 mod tls;
 mod vendor;
 mod world;

@@ -70,8 +70,12 @@ impl World {
         let receivers = Receivers::start().context("start stand-ins for receivers")?;
         let text = ROUTES.replace("{receivers}", &receivers.url);
         let catalog = Catalog::builtin();
-        let options =
-            Options { catalog: &catalog, environment: Environment::empty(), strict: true };
+        let options = Options {
+            catalog: &catalog,
+            environment: Environment::empty(),
+            strict: true,
+            public_url: None,
+        };
         let routes = Routes::parse(Path::new("routes.toml"), &text, &options)
             .map_err(|report| anyhow::anyhow!("{}", report.render(false)))?;
         let clock = Arc::new(StoryClock::new(LASTS));

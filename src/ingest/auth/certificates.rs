@@ -1,38 +1,25 @@
 //! The certificates of SNS: fetched once, kept by address, bounded; and the visit that confirms a subscription.
 //!
-//! This is the one part of authentication that does I/O. It visits only addresses that [`super::sns`] has pinned.
+//! It visits only addresses that [`super::sns`] has pinned.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use reqwest::redirect;
+use rustls::pki_types::CertificateDer;
 use tokio::sync::Semaphore;
 
 use crate::domain::Timestamp;
-use crate::limits::{
-    CERTIFICATE_BYTES_MAX, CERTIFICATE_FETCH_SECONDS_MAX, CERTIFICATE_FETCHES_MAX,
-    CERTIFICATES_CACHED_MAX,
-};
+use crate::limits::{CERTIFICATE_BYTES_MAX, CERTIFICATE_FETCHES_MAX, CERTIFICATES_CACHED_MAX};
 
+use super::fetch::{self, Fetcher};
 use super::sns::{Certificate, CertificateError, CertificateUrl, SubscribeUrl};
-use super::{Presented, Profile, Refused, Verified};
 
 /// Why SNS could not be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The HTTP client could not be built.
-    #[error("build the client for SNS")]
-    Client(#[source] reqwest::Error),
-    /// No answer, or not a whole one. The URL is left out: it may hold a token.
+    /// It did not answer as it should.
     #[error("ask SNS")]
-    Request(#[source] reqwest::Error),
-    /// Another status than 200; redirects are not followed.
-    #[error("SNS answered {status}")]
-    Status { status: u16 },
-    /// More than a certificate ever has.
-    #[error("the answer of SNS is larger than {CERTIFICATE_BYTES_MAX} bytes")]
-    TooLarge,
+    Fetch(#[source] fetch::Error),
     /// The answer is no usable certificate.
     #[error("read the certificate")]
     Certificate(#[source] CertificateError),
@@ -65,93 +52,127 @@ impl Cache {
 /// Fetches and keeps SNS's certificates. One for the whole process.
 #[derive(Debug)]
 pub struct Certificates {
-    client: reqwest::Client,
+    fetcher: Fetcher,
     cache: Mutex<Cache>,
     fetches: Semaphore,
+    /// Authorities that this machine trusts; read when they are first needed.
+    roots: OnceLock<Vec<CertificateDer<'static>>>,
 }
 
 impl Certificates {
-    /// A client that follows no redirect, uses no proxy of the environment and waits 5 s.
-    pub fn new() -> Result<Self, Error> {
-        let client = reqwest::Client::builder()
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .https_only(true)
-            .retry(reqwest::retry::never())
-            .timeout(Duration::from_secs(CERTIFICATE_FETCH_SECONDS_MAX))
-            .build()
-            .map_err(Error::Client)?;
-        Ok(Self {
-            client,
+    pub(super) fn new(fetcher: Fetcher) -> Self {
+        Self {
+            fetcher,
             cache: Mutex::default(),
             fetches: Semaphore::new(CERTIFICATE_FETCHES_MAX),
-        })
-    }
-
-    /// [`Profile::verify`], fetching the certificate if it is needed and not at hand. A fetch that fails is the refusal
-    /// `no_certificate`, which SNS repeats; why it failed goes to `failed`.
-    pub async fn verify(
-        &self,
-        profile: &Profile,
-        presented: &Presented<'_>,
-        now: Timestamp,
-        failed: impl FnOnce(&Error),
-    ) -> Result<Verified, Refused> {
-        let first = profile.verify(presented, &|url| self.get(url), now);
-        let Err(Refused::NoCertificate { url }) = first else { return first };
-        match self.fetch(&url).await {
-            Ok(certificate) => profile.verify(presented, &|_| Some(Arc::clone(&certificate)), now),
-            Err(cause) => {
-                failed(&cause);
-                Err(Refused::NoCertificate { url })
-            }
+            roots: OnceLock::new(),
         }
     }
 
     /// The certificate at hand.
-    fn get(&self, url: &CertificateUrl) -> Option<Arc<Certificate>> {
+    pub(super) fn get(&self, url: &CertificateUrl) -> Option<Arc<Certificate>> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(url)
     }
 
     /// Fetches a certificate, a few at a time; who waited for the same one takes it from the cache.
-    async fn fetch(&self, url: &CertificateUrl) -> Result<Arc<Certificate>, Error> {
+    pub(super) async fn fetch(
+        &self,
+        url: &CertificateUrl,
+        now: Timestamp,
+    ) -> Result<Arc<Certificate>, Error> {
         // The semaphore is never closed; if it were, the fetch would only lose its bound.
         let _permit = self.fetches.acquire().await.ok();
         if let Some(certificate) = self.get(url) {
             return Ok(certificate);
         }
         let pem = self.read(url.url().clone()).await?;
-        let certificate = Arc::new(Certificate::parse(&pem).map_err(Error::Certificate)?);
+        let certificate = Certificate::parse(&pem).map_err(Error::Certificate)?;
+        self.check_issuer(url, &certificate, now).map_err(Error::Certificate)?;
+        let certificate = Arc::new(certificate);
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         cache.put(url.clone(), Arc::clone(&certificate));
         Ok(certificate)
     }
 
+    /// Checks who issued the certificate, as far as its file lets us.
+    ///
+    /// SNS has been serving its own certificate alone, of which no chain can be built (robbiet480/go.sns issue 8 tells what
+    /// insisting on one does: every message is refused). The file comes over TLS from a pinned host either way.
+    fn check_issuer(
+        &self,
+        url: &CertificateUrl,
+        certificate: &Certificate,
+        now: Timestamp,
+    ) -> Result<(), CertificateError> {
+        if certificate.has_issuers() {
+            return certificate.check_chain(self.roots.get_or_init(native_roots), now);
+        }
+        if url.is_in_china() { Ok(()) } else { certificate.check_issuer() }
+    }
+
     /// Visits the address that confirms a subscription.
-    pub async fn confirm(&self, url: &SubscribeUrl) -> Result<(), Error> {
+    pub(super) async fn confirm(&self, url: &SubscribeUrl) -> Result<(), Error> {
         self.read(url.url().clone()).await.map(|_| ())
     }
 
     async fn read(&self, url: url::Url) -> Result<Vec<u8>, Error> {
-        let request = |cause: reqwest::Error| Error::Request(cause.without_url());
-        let mut answer = self.client.get(url).send().await.map_err(request)?;
-        if answer.status().as_u16() != 200 {
-            return Err(Error::Status { status: answer.status().as_u16() });
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(request)? {
-            if body.len() + chunk.len() > CERTIFICATE_BYTES_MAX {
-                return Err(Error::TooLarge);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
+        self.fetcher.get(url, CERTIFICATE_BYTES_MAX).await.map_err(Error::Fetch)
     }
+}
+
+/// The authorities that TLS trusts here.
+fn native_roots() -> Vec<CertificateDer<'static>> {
+    rustls_native_certs::load_native_certs().certs
 }
 
 #[cfg(test)]
 mod tests {
+    use rustls::pki_types::pem::PemObject as _;
+
     use super::*;
+
+    const CHAIN: &str = include_str!("../../../tests/fixtures/sns/chain.pem");
+    const ROOT: &[u8] = include_bytes!("../../../tests/fixtures/sns/chain-root.pem");
+    const SIGNING: &str = include_str!("../../../tests/fixtures/sns/signing.pem");
+
+    /// Fetches `pem` in one region's name, with the root of the fixtures as the only one trusted.
+    async fn check(pem: &str, suffix: &str, now: &str, expected: Result<(), &str>) {
+        let body = pem.as_bytes().to_vec();
+        let fetcher = Fetcher::new(move |_, _| {
+            let body = body.clone();
+            Box::pin(async move { Ok(body) })
+        });
+        let certificates = Certificates::new(fetcher);
+        let root = CertificateDer::from_pem_slice(ROOT).expect("a root");
+        certificates.roots.set(vec![root]).expect("not read yet");
+        let url = format!("https://sns.eu-west-1.amazonaws.{suffix}/a.pem");
+        let url = CertificateUrl::parse(&url).expect("an address of SNS");
+        let now = Timestamp::parse_rfc3339(now).expect("a time");
+        let got = certificates.fetch(&url, now).await.map(|_| ()).map_err(|error| match error {
+            Error::Certificate(cause) => cause.to_string(),
+            Error::Fetch(cause) => cause.to_string(),
+        });
+        assert_eq!(got.as_ref().map_err(String::as_str), expected.as_ref().map_err(|it| *it));
+        assert_eq!(certificates.get(&url).is_some(), expected.is_ok(), "only good ones are kept");
+    }
+
+    #[tokio::test]
+    async fn issuers_are_checked_as_far_as_the_file_has_them() {
+        const NOW: &str = "2026-03-01T12:00:00Z";
+        const NOBODY: &str = "the chain of the certificate leads to nobody we trust";
+        let end = "-----END CERTIFICATE-----\n";
+        let (leaf, issuer) = CHAIN.split_once(end).expect("two certificates");
+        let leaf = format!("{leaf}{end}");
+        check(CHAIN, "com", NOW, Ok(())).await;
+        check(CHAIN, "com", "2027-03-01T12:00:00Z", Err(NOBODY)).await;
+        check(&leaf, "com", NOW, Ok(())).await;
+        check(&format!("{leaf}{leaf}"), "com", NOW, Err(NOBODY)).await;
+        check(&format!("{SIGNING}{issuer}"), "com", NOW, Err(NOBODY)).await;
+        check(SIGNING, "com", NOW, Err("the certificate is not issued by Amazon")).await;
+        check(SIGNING, "com.cn", NOW, Ok(())).await;
+        check(issuer, "com", NOW, Err("the certificate is not for sns.amazonaws.com")).await;
+        check("<html>", "com", NOW, Err("the file holds no certificate")).await;
+    }
 
     #[test]
     fn the_cache_is_bounded() {
@@ -169,10 +190,5 @@ mod tests {
         assert!(cache.get(&url(0)).is_none());
         assert!(cache.get(&url(1)).is_some());
         assert!(cache.get(&url(CERTIFICATES_CACHED_MAX)).is_some());
-    }
-
-    #[test]
-    fn the_client_is_built() {
-        assert!(Certificates::new().is_ok());
     }
 }

@@ -1,21 +1,20 @@
 //! Keyed hashes over the body: the header, algorithm, encoding, prefix and signed content are the sender's.
 //!
-//! Known senders in these terms: Grafana signs `{body}` or `{timestamp}:{body}` (hex, SHA-256), Slack
-//! `v0:{timestamp}:{body}` with prefix `v0=`, Standard Webhooks `{webhook-id}.{timestamp}.{body}` (base64, prefix `v1,`,
-//! key `whsec_` + base64), GitHub `{body}` with prefix `sha256=`.
+//! Which sender signs how is in [`super::profiles`]; the form `hmac` of the configuration spells out any other.
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
-use aws_lc_rs::hmac;
+use aws_lc_rs::{hmac, signature};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 use crate::domain::Timestamp;
-use crate::limits::{SIGNATURE_TOLERANCE_SECONDS_MAX, SIGNATURES_PER_REQUEST_MAX};
+use crate::limits::SIGNATURES_PER_REQUEST_MAX;
 use crate::secret::Secret;
 
-use super::{Error, Presented, Refused, Secrets};
+use super::replay::Delivery;
+use super::signed::header_name;
+use super::{Error, Presented, Refused, Secrets, SignedContent, SigningTime};
 
 /// The hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +23,8 @@ pub enum Algorithm {
     Sha1,
     Sha256,
     Sha512,
+    /// No hash with a key but a signature (RFC 8032); the secret is the sender's public key.
+    Ed25519,
 }
 
 impl FromStr for Algorithm {
@@ -45,6 +46,8 @@ pub enum Encoding {
     /// In either case.
     Hex,
     Base64,
+    /// Whichever of the two it is: a sender whose documentation and deliveries differ.
+    HexOrBase64,
 }
 
 impl FromStr for Encoding {
@@ -85,105 +88,23 @@ fn unknown(what: &'static str, word: &str, known: &'static str) -> Error {
     Error::Unknown { what, word: word.to_owned(), known }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
-    Literal(String),
-    Timestamp,
-    Header(String),
-    Body,
-}
-
-/// What is signed: text with `{body}`, `{timestamp}` and `{header-name}` in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SignedContent(Vec<Part>);
-
-impl SignedContent {
-    /// The body alone.
-    pub fn body() -> Self {
-        Self(vec![Part::Body])
-    }
-}
-
-impl FromStr for SignedContent {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        let mut parts = Vec::new();
-        let mut rest = text;
-        while let Some((literal, opened)) = rest.split_once('{') {
-            let (name, after) = opened
-                .split_once('}')
-                .ok_or(Error::Signature { detail: "a brace is not closed" })?;
-            if !literal.is_empty() {
-                parts.push(Part::Literal(literal.to_owned()));
-            }
-            parts.push(match name {
-                "body" => Part::Body,
-                "timestamp" => Part::Timestamp,
-                "" => return Err(Error::Signature { detail: "a name in braces is empty" }),
-                header => Part::Header(header.to_ascii_lowercase()),
-            });
-            rest = after;
-        }
-        if !rest.is_empty() {
-            parts.push(Part::Literal(rest.to_owned()));
-        }
-        if parts.iter().filter(|part| **part == Part::Body).count() != 1 {
-            return Err(Error::Signature {
-                detail: "the signed content must have {body} exactly once",
-            });
-        }
-        Ok(Self(parts))
-    }
-}
-
-/// The header with the time of signing, and how far from now it may be, either way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SigningTime {
-    /// Lower-case header name.
-    header: String,
-    tolerance: Duration,
-}
-
-impl SigningTime {
-    /// A header whose time may be up to `tolerance` away from now: more than zero, at most an hour.
-    pub fn new(header: &str, tolerance: Duration) -> Result<Self, Error> {
-        if tolerance.is_zero() || tolerance.as_secs() > SIGNATURE_TOLERANCE_SECONDS_MAX {
-            return Err(Error::Signature {
-                detail: "the tolerance is not between a moment and an hour",
-            });
-        }
-        Ok(Self { header: header_name(header)?, tolerance })
-    }
-
-    /// The header's text, if the time in it is near enough.
-    fn read<'a>(&self, presented: &Presented<'a>, now: Timestamp) -> Result<&'a str, Refused> {
-        let missing = || Refused::SigningTime { header: self.header.clone() };
-        let found = presented.headers.iter().find(|(name, _)| *name == self.header);
-        let text = found.map(|(_, value)| value.trim()).ok_or_else(missing)?;
-        let signed_at = signing_time(text).ok_or_else(missing)?;
-        let away = now.since(signed_at).max(signed_at.since(now));
-        if away > self.tolerance {
-            return Err(Refused::Replayed { seconds: away.as_secs() });
-        }
-        Ok(text)
-    }
-}
-
-/// Seconds or milliseconds since the epoch, or RFC 3339.
-fn signing_time(text: &str) -> Option<Timestamp> {
-    /// Larger numbers are milliseconds: as seconds this is the year 5138.
-    const SECONDS_MAX: i64 = 100_000_000_000;
-    match text.parse::<i64>() {
-        Ok(number) if number.abs() < SECONDS_MAX => Some(Timestamp::from_secs(number)),
-        Ok(number) => Some(Timestamp::from_micros(number.saturating_mul(1_000))),
-        Err(_) => Timestamp::parse_rfc3339(text),
-    }
+/// What names a delivery, beside the time of signing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum DeliveryId {
+    /// Nothing does.
+    #[default]
+    None,
+    /// This header (lower case), which is part of the signed content.
+    Signed(String),
+    /// This header (lower case), which is not signed.
+    Named(String),
 }
 
 /// The parts of a signature scheme, before they are checked.
 #[derive(Clone, Debug)]
 pub struct HmacParts {
+    /// What to call it in refusals: the name of the profile.
+    pub scheme: &'static str,
     /// The header with the signature.
     pub header: String,
     pub algorithm: Algorithm,
@@ -193,6 +114,7 @@ pub struct HmacParts {
     pub content: SignedContent,
     /// Needed when the content has `{timestamp}`, and only then.
     pub time: Option<SigningTime>,
+    pub id: DeliveryId,
     pub key: KeyForm,
     pub secrets: Secrets,
 }
@@ -201,8 +123,26 @@ pub struct HmacParts {
 #[derive(Clone)]
 pub struct Hmac {
     parts: HmacParts,
-    /// One for each live secret.
-    keys: Vec<hmac::Key>,
+    /// One for each live secret that is a key of this scheme, with its position among the secrets.
+    keys: Vec<(usize, Key)>,
+}
+
+#[derive(Clone)]
+enum Key {
+    Hash(Box<hmac::Key>),
+    Public(Vec<u8>),
+}
+
+impl Key {
+    /// Compares in constant time, or checks with a public key.
+    fn fits(&self, content: &[u8], presented: &[u8]) -> bool {
+        match self {
+            Self::Hash(key) => hmac::verify(key, content, presented).is_ok(),
+            Self::Public(key) => signature::UnparsedPublicKey::new(&signature::ED25519, key)
+                .verify(content, presented)
+                .is_ok(),
+        }
+    }
 }
 
 impl fmt::Debug for Hmac {
@@ -215,7 +155,7 @@ impl Hmac {
     /// Checks that the parts agree.
     pub fn new(parts: HmacParts) -> Result<Self, Error> {
         let header = header_name(&parts.header)?;
-        let stamped = parts.content.0.contains(&Part::Timestamp);
+        let stamped = parts.content.has_time();
         if stamped && parts.time.is_none() {
             return Err(Error::Signature { detail: "{timestamp} needs the header that holds it" });
         }
@@ -224,49 +164,69 @@ impl Hmac {
                 detail: "a time that is not signed stops no replay: add {timestamp}",
             });
         }
-        let keys = parts.secrets.iter().map(|secret| key(parts.algorithm, parts.key, secret));
-        let keys = keys.collect::<Result<_, _>>()?;
+        let mut keys = Vec::new();
+        for (position, secret) in parts.secrets.iter().enumerate() {
+            if let Some(key) = key(parts.algorithm, parts.key, secret)? {
+                keys.push((position, key));
+            }
+        }
         Ok(Self { parts: HmacParts { header, ..parts }, keys })
     }
 
-    /// The position of the secret that signed the request.
+    /// Whether a replay can be told by the time under the signature.
+    pub(super) const fn is_timed(&self) -> bool {
+        self.parts.time.is_some()
+    }
+
+    /// The header with the signature, in lower case.
+    pub(super) fn header(&self) -> &str {
+        &self.parts.header
+    }
+
+    /// Whether any of the secrets is a key of this scheme.
+    pub(super) const fn has_keys(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
+    /// The position of the secret that signed the request, and what tells the delivery from others.
     pub(super) fn verify(
         &self,
         presented: &Presented<'_>,
         now: Timestamp,
-    ) -> Result<usize, Refused> {
-        let header =
-            presented.header(&self.parts.header).ok_or(Refused::Missing { scheme: "hmac" })?;
+    ) -> Result<(usize, Option<Delivery>), Refused> {
+        let scheme = self.parts.scheme;
+        let missing = || Refused::Missing { scheme };
+        let header = presented.header(&self.parts.header).ok_or_else(missing)?;
         let timestamp =
             self.parts.time.as_ref().map(|time| time.read(presented, now)).transpose()?;
-        let content = self.content(presented, timestamp.unwrap_or(""))?;
+        let content = self.parts.content.of(presented, timestamp.unwrap_or(""));
+        let content = content.ok_or_else(missing)?;
         let signatures: Vec<Vec<u8>> = self.signatures(header).collect();
         // Every key meets every signature, whichever fits.
         let mut found = None;
-        for (position, key) in self.keys.iter().enumerate() {
+        for (position, key) in &self.keys {
             for signature in &signatures {
-                let fits = hmac::verify(key, &content, signature).is_ok();
-                found = found.or(fits.then_some(position));
+                let fits = key.fits(&content, signature);
+                found = found.or(fits.then_some(*position));
             }
         }
-        found.ok_or(Refused::Wrong { scheme: "hmac" })
+        let found = found.ok_or(Refused::Wrong { scheme })?;
+        Ok((found, self.delivery(presented, &content)))
     }
 
-    fn content(&self, presented: &Presented<'_>, timestamp: &str) -> Result<Vec<u8>, Refused> {
-        let mut content = Vec::with_capacity(presented.body.len() + 64);
-        for part in &self.parts.content.0 {
-            match part {
-                Part::Literal(text) => content.extend_from_slice(text.as_bytes()),
-                Part::Timestamp => content.extend_from_slice(timestamp.as_bytes()),
-                Part::Body => content.extend_from_slice(presented.body),
-                Part::Header(name) => {
-                    let value =
-                        presented.header(name).ok_or(Refused::Missing { scheme: "hmac" })?;
-                    content.extend_from_slice(value.as_bytes());
-                }
+    fn delivery(&self, presented: &Presented<'_>, content: &[u8]) -> Option<Delivery> {
+        let body = presented.body;
+        match &self.parts.id {
+            DeliveryId::Signed(header) => {
+                Some(Delivery::identified(presented.header(header)?.as_bytes(), body))
+            }
+            DeliveryId::Named(header) => {
+                Some(Delivery::named(presented.header(header)?.as_bytes(), body))
+            }
+            DeliveryId::None => {
+                self.parts.time.as_ref().map(|time| Delivery::timed(content, time.window()))
             }
         }
-        Ok(content)
     }
 
     /// The signatures of the header: one, or several between blanks or commas while the sender rotates.
@@ -281,48 +241,54 @@ impl Hmac {
             .filter_map(|text| match self.parts.encoding {
                 Encoding::Hex => decode_hex(text),
                 Encoding::Base64 => BASE64_STANDARD.decode(text).ok(),
+                Encoding::HexOrBase64 => {
+                    decode_hex(text).or_else(|| BASE64_STANDARD.decode(text).ok())
+                }
             })
     }
 }
 
-fn key(algorithm: Algorithm, form: KeyForm, secret: &Secret) -> Result<hmac::Key, Error> {
-    let algorithm = match algorithm {
+/// The key that a secret is; nothing for one that belongs to another scheme of the same sender.
+fn key(algorithm: Algorithm, form: KeyForm, secret: &Secret) -> Result<Option<Key>, Error> {
+    /// Marks a public key of Standard Webhooks.
+    const PUBLIC: &str = "whpk_";
+    const NOT_BASE64: Error = Error::Signature { detail: "a secret is not base64" };
+    let text = secret.expose();
+    let hash = match algorithm {
         Algorithm::Sha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
         Algorithm::Sha256 => hmac::HMAC_SHA256,
         Algorithm::Sha512 => hmac::HMAC_SHA512,
+        Algorithm::Ed25519 => {
+            let Some(text) = text.strip_prefix(PUBLIC) else { return Ok(None) };
+            let key = BASE64_STANDARD.decode(text).map_err(|_| NOT_BASE64)?;
+            if key.len() != signature::ED25519_PUBLIC_KEY_LEN {
+                return Err(Error::Signature { detail: "a public key is not of 32 bytes" });
+            }
+            return Ok(Some(Key::Public(key)));
+        }
     };
-    let text = secret.expose();
     match form {
-        KeyForm::Text => Ok(hmac::Key::new(algorithm, text.as_bytes())),
+        KeyForm::Text => Ok(Some(Key::Hash(Box::new(hmac::Key::new(hash, text.as_bytes()))))),
+        KeyForm::Base64 if text.starts_with(PUBLIC) => Ok(None),
         KeyForm::Base64 => {
             let decoded = BASE64_STANDARD.decode(text.strip_prefix("whsec_").unwrap_or(text));
-            let key = decoded.map_err(|_| Error::Signature { detail: "a secret is not base64" })?;
-            Ok(hmac::Key::new(algorithm, &key))
+            let key = hmac::Key::new(hash, &decoded.map_err(|_| NOT_BASE64)?);
+            Ok(Some(Key::Hash(Box::new(key))))
         }
     }
 }
 
-fn decode_hex(text: &str) -> Option<Vec<u8>> {
+pub(super) fn decode_hex(text: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<u8>> =
         text.chars().map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
     let digits = digits.filter(|digits| digits.len().is_multiple_of(2))?;
     Some(digits.chunks_exact(2).map(|pair| (pair[0] << 4) | pair[1]).collect())
 }
 
-/// A header name in lower case.
-fn header_name(name: &str) -> Result<String, Error> {
-    let fine =
-        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-    if fine {
-        Ok(name.to_ascii_lowercase())
-    } else {
-        Err(Error::Signature { detail: "a header name is not one" })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::IpAddr;
+    use std::time::Duration;
 
     use super::*;
 
@@ -334,12 +300,14 @@ mod tests {
     fn parts(secrets: &[&str]) -> HmacParts {
         let secrets = secrets.iter().map(|secret| Secret::new(*secret)).collect();
         HmacParts {
+            scheme: "hmac",
             header: "X-Signature".to_owned(),
             algorithm: Algorithm::Sha256,
             encoding: Encoding::Hex,
             prefix: String::new(),
             content: SignedContent::body(),
             time: None,
+            id: DeliveryId::None,
             key: KeyForm::Text,
             secrets: Secrets::new(secrets).expect("secrets"),
         }
@@ -369,7 +337,7 @@ mod tests {
         };
         let got = hmac.verify(&presented, Timestamp::from_secs(SIGNED_AT + 60));
         assert_eq!(
-            got.as_ref().map_err(Refused::label),
+            got.as_ref().map(|(position, _)| position).map_err(Refused::label),
             expected.as_ref().map_err(|label| *label),
             "{headers:?}"
         );

@@ -2,27 +2,42 @@
 //!
 //! A [`Profile`] is what a source says about its sender: an address list and one scheme. [`Profile::verify`] answers with
 //! [`Verified`], which nothing else can make, or with the reason why not. It never reads a payload's meaning and does no
-//! I/O: the one thing from outside, the certificate of an SNS message, is looked up through a function and fetched by
-//! [`certificates`] when it is missing.
+//! I/O: what comes from outside, certificates of SNS and keys of Entra ID, is looked up through functions and fetched by
+//! [`verifier::Verifier`] when it is missing. Which vendor proves itself how is in [`profiles`].
 
 pub mod certificates;
+pub mod entra;
+pub mod fetch;
 pub mod mtls;
+pub mod profiles;
+pub mod replay;
+pub mod signing_keys;
 pub mod sns;
+pub mod verifier;
 
 mod address;
+mod credential;
 mod hmac;
 mod secrets;
+mod signature;
+mod signed;
+mod twilio;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use address::{AllowList, client_address};
-pub use hmac::{Algorithm, Encoding, Hmac, HmacParts, KeyForm, SignedContent, SigningTime};
+pub use credential::{Credential, Place};
+pub use hmac::{Algorithm, DeliveryId, Encoding, Hmac, HmacParts, KeyForm};
 pub use mtls::Mtls;
 pub use secrets::Secrets;
+pub use signature::Signature;
+pub use signed::{SignedContent, SigningTime};
+pub use twilio::Twilio;
 
 use crate::domain::Timestamp;
 use crate::x509;
+use replay::Delivery;
 
 /// Why a profile cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +51,9 @@ pub enum Error {
     /// A signature scheme that proves nothing or contradicts itself.
     #[error("signature: {detail}")]
     Signature { detail: &'static str },
+    /// Something about Entra ID that cannot be.
+    #[error("entra: {detail}")]
+    Entra { detail: &'static str },
     /// A topic that is no ARN of SNS.
     #[error("topic {topic:?} is not an ARN of an SNS topic")]
     Topic { topic: String },
@@ -47,33 +65,69 @@ pub enum Error {
     Network { entry: String },
 }
 
+/// How much a profile proves, from nothing to most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Strength {
+    None,
+    /// The secret may stand in the URL or a form, where logs and proxies see it.
+    UrlCredential,
+    /// The secret itself travels in a header.
+    Credential,
+    /// Something that a third party vouches for and that ends: an access token, a client certificate.
+    Token,
+    /// The body is signed; a copy stays good.
+    Signature,
+    /// The body is signed together with the time.
+    SignedTime,
+}
+
 /// How a sender proves who it is.
 #[derive(Clone, Debug)]
 pub enum Auth {
     /// Anybody may send: the address list is all there is.
     None,
-    /// A token in the query (`?auth=`) or as `Authorization: Bearer`. Azure's plain webhooks can do nothing else.
-    Token(Secrets),
-    /// HTTP Basic: `user:password` as sent, so that the user may rotate too.
-    Basic(Secrets),
-    /// A keyed hash over the body in a header.
-    Hmac(Hmac),
+    /// A secret that is presented as it is.
+    Credential(Credential),
+    /// A signature over the body in a header.
+    Signature(Signature),
+    /// Twilio's signature over URL and parameters.
+    Twilio(Twilio),
     /// The signature of Amazon SNS, and the topics that may send.
     Sns(sns::Topics),
+    /// An access token of Microsoft Entra ID.
+    Entra(entra::Entra),
     /// The certificate that the sender showed in the TLS handshake with this process.
     Mtls(Mtls),
 }
 
 impl Auth {
-    /// The word used in configuration and metrics.
+    /// The name of the profile: the word used in configuration and metrics.
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::None => "none",
-            Self::Token(_) => "token",
-            Self::Basic(_) => "basic",
-            Self::Hmac(_) => "hmac",
+            Self::Credential(credential) => credential.profile,
+            Self::Signature(signature) => signature.profile(),
+            Self::Twilio(_) => "twilio",
             Self::Sns(_) => "sns",
+            Self::Entra(_) => "entra",
             Self::Mtls(_) => "mtls",
+        }
+    }
+
+    /// How much it proves, as it is configured.
+    pub fn strength(&self) -> Strength {
+        match self {
+            Self::Signature(signature) => signature.strength(),
+            other => profiles::strength(other.as_str()).unwrap_or(Strength::None),
+        }
+    }
+
+    /// Whether the body must be read before the sender can be known.
+    pub const fn needs_body(&self) -> bool {
+        match self {
+            Self::None | Self::Entra(_) | Self::Mtls(_) => false,
+            Self::Credential(credential) => credential.is_in_body(),
+            Self::Signature(_) | Self::Twilio(_) | Self::Sns(_) => true,
         }
     }
 }
@@ -119,6 +173,7 @@ impl Presented<'_> {
 pub struct Verified {
     scheme: &'static str,
     secret: usize,
+    delivery: Option<Delivery>,
 }
 
 impl Verified {
@@ -130,6 +185,11 @@ impl Verified {
     /// Which of the live secrets was used, from 0: tells when an old one is no longer in use.
     pub const fn secret(self) -> usize {
         self.secret
+    }
+
+    /// What tells this request from the sender's others, where something does.
+    pub const fn delivery(&self) -> Option<&Delivery> {
+        self.delivery.as_ref()
     }
 }
 
@@ -146,6 +206,13 @@ pub enum Refused {
     SigningTime { header: String },
     #[error("the request was signed {seconds} seconds away from now, more than the tolerance")]
     Replayed { seconds: u64 },
+    #[error("a request with this id was taken already, with another body")]
+    IdReused,
+    #[error("the access token is not good: {detail}")]
+    AccessToken { detail: &'static str },
+    /// Not refused for good: fetch the keys and ask again.
+    #[error("the signing key of the access token could not be had")]
+    NoKey { tenant: entra::Tenant, kid: String },
     #[error("topic {topic} is not in the source's list of topics")]
     Topic { topic: String },
     #[error("the message is not signed by SNS: {detail}")]
@@ -166,6 +233,9 @@ impl Refused {
             Self::Wrong { .. } => "wrong",
             Self::SigningTime { .. } => "signing_time",
             Self::Replayed { .. } => "replayed",
+            Self::IdReused => "id_reused",
+            Self::AccessToken { .. } => "access_token",
+            Self::NoKey { .. } => "no_key",
             Self::Topic { .. } => "topic",
             Self::Unsigned { .. } => "unsigned",
             Self::Certificate(_) => "certificate",
@@ -179,13 +249,15 @@ impl Refused {
             Self::Missing { .. }
             | Self::Wrong { .. }
             | Self::SigningTime { .. }
-            | Self::Replayed { .. } => 401,
+            | Self::Replayed { .. }
+            | Self::AccessToken { .. } => 401,
             Self::Address { .. }
             | Self::Topic { .. }
             | Self::Unsigned { .. }
             | Self::Certificate(_) => 403,
-            // SNS takes 4xx as delivered; it repeats 5xx.
-            Self::NoCertificate { .. } => 503,
+            Self::IdReused => 409,
+            // SNS takes 4xx as delivered and repeats 5xx; Azure's action groups repeat 503 too.
+            Self::NoCertificate { .. } | Self::NoKey { .. } => 503,
         }
     }
 }
@@ -193,49 +265,48 @@ impl Refused {
 /// Looks up an SNS signing certificate that is at hand.
 pub type CertificateLookup<'a> = &'a dyn Fn(&sns::CertificateUrl) -> Option<Arc<sns::Certificate>>;
 
+/// What others vouch for, as far as it is at hand.
+#[derive(Clone, Copy)]
+pub struct Evidence<'a> {
+    pub certificate: CertificateLookup<'a>,
+    pub key: entra::KeyLookup<'a>,
+}
+
+impl Evidence<'static> {
+    /// Nothing is at hand.
+    pub const NOTHING: Self = Self { certificate: &|_| None, key: &|_, _| None };
+}
+
 impl Profile {
     /// Checks the address, then the credential.
     pub fn verify(
         &self,
         presented: &Presented<'_>,
-        certificates: CertificateLookup<'_>,
+        evidence: &Evidence<'_>,
         now: Timestamp,
     ) -> Result<Verified, Refused> {
         if !self.allow.allows(presented.address) {
             return Err(Refused::Address { address: presented.address });
         }
-        let secret = match &self.auth {
-            Auth::None => Ok(0),
-            Auth::Token(tokens) => token(tokens, presented),
-            Auth::Basic(pairs) => basic(pairs, presented),
-            Auth::Hmac(hmac) => hmac.verify(presented, now),
-            Auth::Sns(topics) => sns::verify(topics, presented, certificates, now).map(|()| 0),
-            Auth::Mtls(mtls) => mtls.verify(presented.certificate, now).map(|()| 0),
-        }?;
-        Ok(Verified { scheme: self.auth.as_str(), secret })
+        let (secret, delivery) = match &self.auth {
+            Auth::None => (0, None),
+            Auth::Credential(credential) => (credential.verify(presented)?, None),
+            Auth::Signature(signature) => signature.verify(presented, now)?,
+            Auth::Twilio(twilio) => (twilio.verify(presented)?, None),
+            Auth::Sns(topics) => {
+                (0, Some(sns::verify(topics, presented, evidence.certificate, now)?))
+            }
+            Auth::Entra(entra) => {
+                entra.verify(presented, evidence, now)?;
+                (0, None)
+            }
+            Auth::Mtls(mtls) => {
+                mtls.verify(presented.certificate, now)?;
+                (0, None)
+            }
+        };
+        Ok(Verified { scheme: self.auth.as_str(), secret, delivery })
     }
-}
-
-fn token(tokens: &Secrets, presented: &Presented<'_>) -> Result<usize, Refused> {
-    let query = query_token(presented.query);
-    let presented = presented.authorization("bearer").map(str::to_owned).or(query);
-    let presented = presented.ok_or(Refused::Missing { scheme: "token" })?;
-    tokens.find(presented.as_bytes()).ok_or(Refused::Wrong { scheme: "token" })
-}
-
-/// The `auth` parameter. A plus sign stays one: people paste tokens into URLs as they are.
-fn query_token(query: &str) -> Option<String> {
-    let kept = query.replace('+', "%2B");
-    let found = url::form_urlencoded::parse(kept.as_bytes()).find(|(name, _)| name == "auth");
-    found.map(|(_, value)| value.into_owned()).filter(|value| !value.is_empty())
-}
-
-fn basic(pairs: &Secrets, presented: &Presented<'_>) -> Result<usize, Refused> {
-    use base64::prelude::{BASE64_STANDARD, Engine as _};
-    let encoded = presented.authorization("basic").ok_or(Refused::Missing { scheme: "basic" })?;
-    let wrong = Refused::Wrong { scheme: "basic" };
-    let Ok(decoded) = BASE64_STANDARD.decode(encoded) else { return Err(wrong) };
-    pairs.find(&decoded).ok_or(wrong)
 }
 
 #[cfg(test)]
@@ -243,62 +314,44 @@ mod tests {
     use super::*;
     use crate::secret::Secret;
 
-    fn secrets(values: &[&str]) -> Secrets {
-        Secrets::new(values.iter().map(|value| Secret::new(*value)).collect()).expect("secrets")
-    }
-
-    fn check(auth: Auth, header: &str, query: &str, expected: Result<usize, &str>) {
-        let allow = AllowList::parse(&["10.0.0.0/8"]).expect("a network");
-        let profile = Profile { auth, allow };
-        let headers = [("authorization".to_owned(), header.to_owned())];
-        let headers = if header.is_empty() { &[][..] } else { &headers[..] };
-        let address = IpAddr::from([10, 1, 2, 3]);
-        let presented = Presented { headers, query, body: b"", address, certificate: None };
-        let got = profile.verify(&presented, &|_| None, Timestamp::from_secs(0));
-        let got = got.as_ref().map(|verified| verified.secret()).map_err(Refused::label);
-        assert_eq!(got, expected, "{header:?} {query:?}");
-        let elsewhere = Presented { address: IpAddr::from([11, 1, 2, 3]), ..presented };
-        let refused = profile.verify(&elsewhere, &|_| None, Timestamp::from_secs(0));
-        assert_eq!(refused.map_err(|refused| refused.status()), Err(403));
+    fn token(secret: &str) -> Auth {
+        Auth::Credential(Credential {
+            profile: "token",
+            place: Place::UrlOrBearer,
+            secrets: Secrets::new(vec![Secret::new(secret)]).expect("a secret"),
+        })
     }
 
     #[test]
-    fn tokens() {
-        let auth = || Auth::Token(secrets(&["new+1/=", "old"]));
-        check(auth(), "Bearer new+1/=", "", Ok(0));
-        check(auth(), "bearer  old", "", Ok(1));
-        check(auth(), "", "a=b&auth=old", Ok(1));
-        check(auth(), "", "auth=new+1/=", Ok(0));
-        check(auth(), "", "auth=new%2B1%2F%3D", Ok(0));
-        check(auth(), "", "auth=old&auth=x", Ok(1));
-        check(auth(), "", "auth=older", Err("wrong"));
-        check(auth(), "Bearer x", "auth=old", Err("wrong"));
-        check(auth(), "", "auth=", Err("missing"));
-        check(auth(), "", "token=old", Err("missing"));
-        check(auth(), "Basic b2xk", "", Err("missing"));
-    }
-
-    #[test]
-    fn basic_credentials() {
-        let auth = || Auth::Basic(secrets(&["azure:p:1", "azure:p2"]));
-        check(auth(), "Basic YXp1cmU6cDox", "", Ok(0)); // azure:p:1
-        check(auth(), "Basic YXp1cmU6cDI=", "", Ok(1)); // azure:p2
-        check(auth(), "Basic eHp1cmU6cDI=", "", Err("wrong")); // xzure:p2
-        check(auth(), "Basic YXp1cmU=", "", Err("wrong"));
-        check(auth(), "Basic ***", "", Err("wrong"));
-        check(auth(), "Bearer p2", "", Err("missing"));
-        check(auth(), "", "", Err("missing"));
-    }
-
-    #[test]
-    fn none_still_checks_the_address() {
-        check(Auth::None, "", "", Ok(0));
+    fn every_auth_checks_the_address_first() {
+        for auth in [
+            Auth::None,
+            token("old"),
+            Auth::Sns(sns::Topics::default()),
+            Auth::Mtls(Mtls::default()),
+        ] {
+            let name = auth.as_str();
+            let allow = AllowList::parse(&["10.0.0.0/8"]).expect("a network");
+            let profile = Profile { auth, allow };
+            let address = IpAddr::from([11, 1, 2, 3]);
+            let presented = Presented {
+                headers: &[],
+                query: "auth=old",
+                body: b"",
+                address,
+                certificate: None,
+            };
+            let refused = profile.verify(&presented, &Evidence::NOTHING, Timestamp::from_secs(0));
+            assert_eq!(refused.map_err(|refused| refused.label()), Err("address"), "{name}");
+            let nearby = Presented { address: IpAddr::from([10, 1, 2, 3]), ..presented };
+            let got = profile.verify(&nearby, &Evidence::NOTHING, Timestamp::from_secs(0));
+            assert_ne!(got.map_err(|refused| refused.label()), Err("address"), "{name}");
+        }
     }
 
     #[test]
     fn no_refusal_tells_a_secret() {
-        let profile =
-            Profile { auth: Auth::Token(secrets(&["hunter2"])), allow: AllowList::default() };
+        let profile = Profile { auth: token("hunter2"), allow: AllowList::default() };
         assert!(!format!("{profile:?}").contains("hunter2"));
         let presented = Presented {
             headers: &[],
@@ -307,8 +360,9 @@ mod tests {
             address: IpAddr::from([1, 1, 1, 1]),
             certificate: None,
         };
-        let refused =
-            profile.verify(&presented, &|_| None, Timestamp::from_secs(0)).expect_err("a guess");
+        let refused = profile
+            .verify(&presented, &Evidence::NOTHING, Timestamp::from_secs(0))
+            .expect_err("a guess");
         assert!(!refused.to_string().contains("guess"), "{refused}");
     }
 }

@@ -4,8 +4,9 @@
 //! and value on a line of its own in byte order; `SignatureVersion` 1 is RSA with SHA-1, 2 with SHA-256. `Subject` is
 //! signed only if present. Raw delivery has nothing to verify and is refused here: give such a source a token.
 //!
-//! The certificate comes over TLS from a host that only AWS has, which is what vouches for it: its file holds no issuer to
-//! build a chain with. We check its name, its dates and its uses.
+//! The certificate comes over TLS from a host that only AWS has, which is what vouches for it: as a rule its file holds no
+//! issuer to build a chain with. We check its name, its dates and its uses, and that Amazon is named as its issuer. Where the
+//! file does hold issuers, they must lead to an authority that this machine trusts.
 
 mod certificate;
 mod urls;
@@ -19,6 +20,7 @@ use serde_json::Value;
 use crate::domain::Timestamp;
 use crate::limits::MESSAGE_ID_SECONDS;
 
+use super::replay::Delivery;
 use super::{CertificateLookup, Error, Presented, Refused};
 
 pub use certificate::{Certificate, CertificateError};
@@ -73,7 +75,7 @@ pub(super) fn verify(
     presented: &Presented<'_>,
     certificates: CertificateLookup<'_>,
     now: Timestamp,
-) -> Result<(), Refused> {
+) -> Result<Delivery, Refused> {
     let signed = Signed::read(presented.body)?;
     // The cheap and local checks come first: a stranger's message costs no fetch.
     if !topics.allows(&signed.topic) {
@@ -83,7 +85,8 @@ pub(super) fn verify(
     let Some(certificate) = certificates(&signed.certificate) else {
         return Err(Refused::NoCertificate { url: signed.certificate });
     };
-    signed.verify(&certificate, now)
+    signed.verify(&certificate, now)?;
+    Ok(Delivery::identified(signed.message_id.as_bytes(), signed.text.as_bytes()))
 }
 
 /// A message taken apart for its signature.
@@ -94,6 +97,7 @@ pub struct Signed {
     version: Version,
     certificate: CertificateUrl,
     topic: String,
+    message_id: String,
     sent_at: Timestamp,
 }
 
@@ -152,6 +156,7 @@ impl Signed {
                 .filter(|topic| is_topic(topic))
                 .ok_or(unsigned("TopicArn is not a topic"))?
                 .to_owned(),
+            message_id: text("MessageId").unwrap_or("").to_owned(),
             sent_at: text("Timestamp")
                 .and_then(Timestamp::parse_rfc3339)
                 .ok_or(unsigned("Timestamp is not a time"))?,
@@ -221,6 +226,7 @@ mod tests {
             certificate: None,
         };
         verify(&topics, &presented, &|_| Some(Arc::clone(&certificate)), now)
+            .map(|_| ())
             .map_err(|refused| refused.label())
     }
 

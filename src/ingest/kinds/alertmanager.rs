@@ -55,6 +55,10 @@ impl SourceKind for Alertmanager {
         "alertmanager"
     }
 
+    fn auth(&self) -> Vec<&str> {
+        vec!["bearer", "basic"]
+    }
+
     fn normalize(&self, payload: &Payload<'_>) -> Result<Normalized, Error> {
         let tree = tree::parse(payload)?;
         match &tree {

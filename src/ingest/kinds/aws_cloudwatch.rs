@@ -18,6 +18,10 @@ impl SourceKind for AwsCloudwatch {
         "aws-cloudwatch"
     }
 
+    fn auth(&self) -> Vec<&str> {
+        vec!["sns", "basic", "token"]
+    }
+
     fn normalize(&self, payload: &Payload<'_>) -> Result<Normalized, Error> {
         aws_sns::normalize(self.name(), payload)
     }

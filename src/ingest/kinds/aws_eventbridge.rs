@@ -20,6 +20,10 @@ impl SourceKind for AwsEventbridge {
         "aws-eventbridge"
     }
 
+    fn auth(&self) -> Vec<&str> {
+        vec!["sns", "basic", "token"]
+    }
+
     fn normalize(&self, payload: &Payload<'_>) -> Result<Normalized, Error> {
         aws_sns::normalize(self.name(), payload)
     }

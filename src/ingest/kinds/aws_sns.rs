@@ -32,6 +32,10 @@ impl SourceKind for AwsSns {
         "aws-sns"
     }
 
+    fn auth(&self) -> Vec<&str> {
+        vec!["sns", "basic", "token"]
+    }
+
     fn normalize(&self, payload: &Payload<'_>) -> Result<Normalized, Error> {
         normalize(self.name(), payload)
     }

@@ -41,6 +41,10 @@ impl SourceKind for Grafana {
         "grafana"
     }
 
+    fn auth(&self) -> Vec<&str> {
+        vec!["grafana", "bearer", "basic"]
+    }
+
     fn normalize(&self, payload: &Payload<'_>) -> Result<Normalized, Error> {
         let tree = tree::parse(payload)?;
         let shape = |detail: &str| {

@@ -21,6 +21,12 @@ impl CertificateUrl {
         fine.then_some(Self(url))
     }
 
+    /// Whether it is of the regions in China, which other authorities certify too.
+    pub fn is_in_china(&self) -> bool {
+        let top = self.0.host_str().and_then(|host| host.rsplit('.').next());
+        top == Some("cn")
+    }
+
     pub(in super::super) const fn url(&self) -> &Url {
         &self.0
     }

@@ -35,6 +35,10 @@ impl SourceKind for AzureMonitor {
         "azure-monitor"
     }
 
+    fn auth(&self) -> Vec<&str> {
+        vec!["entra", "basic", "token"]
+    }
+
     fn normalize(&self, payload: &Payload<'_>) -> Result<Normalized, Error> {
         let body = fields::parse(payload.body)?;
         match &body {

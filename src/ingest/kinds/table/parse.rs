@@ -6,10 +6,13 @@ use super::choices::{field, json_path, place, whole};
 use super::copies::{Copies, Pairs};
 use super::field::Field;
 use super::place::{Place, Pointer};
-use super::reader::{Item, Problem, Section, one_or_many, problem, section, text, wrong_type};
+use super::reader::{
+    Item, Problem, Section, nearest, one_or_many, problem, section, text, wrong_type,
+};
 use super::shape::{List, Shape};
 use super::{Auto, METHODS, Otherwise, Table, answers, decode, rules, times, vocabulary};
 use crate::domain::Life;
+use crate::ingest::auth::profiles;
 
 const TABLE_KEYS: [&str; 12] = [
     "kind",
@@ -83,7 +86,7 @@ pub(super) fn table(
     Table {
         name: root.text("kind", problems).unwrap_or(name).to_owned(),
         about: root.text("about", problems).unwrap_or_default().to_owned(),
-        auth: root.texts("auth", problems).iter().map(|it| (*it.get_ref()).to_owned()).collect(),
+        auth: auth(&root, problems),
         auto: auto(&root, problems),
         absent: root.get("absent").and_then(|item| whole(item, problems)),
         decode: decode::read(&root, problems),
@@ -100,6 +103,25 @@ pub(super) fn table(
 fn check_words(root: &Section<'_, '_>, problems: &mut Vec<Problem>) {
     root.text("vendor", problems);
     root.text("setting", problems);
+}
+
+/// Names of authentication profiles; an unknown one could never be configured.
+fn auth(root: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Vec<String> {
+    let mut names = Vec::new();
+    for name in root.texts("auth", problems) {
+        if profiles::strength(name.get_ref()).is_some() {
+            names.push((*name.get_ref()).to_owned());
+            continue;
+        }
+        let known: Vec<&str> = profiles::ROWS.iter().map(|row| row.name).collect();
+        let hint = match nearest(name.get_ref(), &known) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known: {}", known.join(", ")),
+        };
+        let message = format!("unknown authentication profile {:?}", name.get_ref());
+        problems.push(problem(name.span(), message, &hint));
+    }
+    names
 }
 
 fn methods(root: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Vec<&'static str> {

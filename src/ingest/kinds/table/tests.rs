@@ -36,6 +36,18 @@ const WRONG: &[(&str, &str, &str, &str)] = &[
             "unknown key `titel`",
             "did you mean `title`?",
         ),
+        (
+            "key = \"/a\"\ntitle = \"/b\"\nauth = [\"bearer\", \"gitub\"]",
+            "\"gitub\"",
+            "unknown authentication profile \"gitub\"",
+            "did you mean `github`?",
+        ),
+        (
+            "key = \"/a\"\ntitle = \"/b\"\nauth = \"carrier-pigeon\"",
+            "\"carrier-pigeon\"",
+            "unknown authentication profile",
+            "known: standard-webhooks,",
+        ),
         ("title = \"/b\"", "t", "`key` is missing", "the fields that name"),
         (
             "key = \"a\"\ntitle = \"/b\"",

@@ -14,7 +14,7 @@ use super::{Error, Payload};
 use crate::limits::{PAYLOAD_DEPTH_MAX, PAYLOAD_VALUES_MAX};
 
 /// Query parameters that carry our own credentials and never become part of a payload.
-const CREDENTIAL_PARAMETERS: [&str; 1] = ["auth"];
+const CREDENTIAL_PARAMETERS: [&str; 2] = ["auth", "access_token"];
 
 /// The tree of `payload`: its body, or its query where it has none (GET).
 pub fn parse(payload: &Payload<'_>) -> Result<Value, Error> {
