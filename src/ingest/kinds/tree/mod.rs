@@ -49,6 +49,11 @@ pub fn json(body: &str) -> Result<Value, Error> {
     serde_json::from_str(body).map_err(|error| syntax("JSON", &error))
 }
 
+/// XML text as a tree.
+pub fn xml(body: &str) -> Result<Value, Error> {
+    xml::parse(body)
+}
+
 /// A raw query string as an object of strings, without our own credentials.
 pub fn query(raw: &str) -> Result<Value, Error> {
     match pairs(raw)? {

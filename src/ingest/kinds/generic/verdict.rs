@@ -1,0 +1,217 @@
+//! Whether the problem is there, taken, or gone, from all that a payload says about it.
+
+use super::leaves::{ASIDE_FROM, Leaf, Leaves};
+use super::names::Role;
+use super::states::{self, Word};
+use crate::domain::Status;
+
+/// How far from the problem a weak word may stand: `status: ok` of a component says nothing about the incident.
+const WEAK_COST_MAX: u32 = 8;
+
+/// How far the success of a run may stand: in the details it may be that of a step.
+const RUN_COST_MAX: u32 = 4;
+
+/// What was found: the status, and whether the sender says such things at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Verdict {
+    pub status: Status,
+    pub is_said: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Said {
+    word: Word,
+    /// It stands in one of several objects.
+    is_listed: bool,
+    score: u32,
+    cost: u32,
+    /// It is the name of an event that names what it is about: `check.up`.
+    is_compound: bool,
+}
+
+/// The status of an alert: its own scalars, then those around it, then its title.
+pub(super) fn of(own: &Leaves<'_>, outer: Option<&Leaves<'_>>, title: &str) -> Verdict {
+    let said = by_words(own)
+        .or_else(|| outer.and_then(by_words))
+        .or_else(|| by_title(title))
+        .or_else(|| by_quiet_words(own));
+    match said {
+        Some(status) => Verdict { status, is_said: status != Status::Notice },
+        None => Verdict { status: Status::Firing, is_said: false },
+    }
+}
+
+/// What a line of text says: only its marks count.
+pub(super) fn by_title(title: &str) -> Option<Status> {
+    Some(match states::of_title(title)? {
+        Word::Resolved | Word::Fine => Status::Resolved,
+        Word::Acknowledged => Status::Acknowledged,
+        Word::Firing | Word::Bad => Status::Firing,
+        Word::Success | Word::Notice | Word::Test => return None,
+    })
+}
+
+fn by_words(leaves: &Leaves<'_>) -> Option<Status> {
+    let state = said(leaves, Role::Status, is_strong);
+    let event = said(leaves, Role::Event, is_strong);
+    if let (Some(state), Some(event)) = (state, event) {
+        return Some(both(state, event));
+    }
+    let weak = weak(leaves);
+    let flag = by_flags(leaves);
+    match (state.or(event), weak) {
+        // `check.up` of something whose last result was bad.
+        (Some(bad), Some(fine))
+            if bad.word == Word::Bad && fine.is_compound && fine.cost <= bad.cost =>
+        {
+            Some(Status::Resolved)
+        }
+        // A run that ended well has steps that did not.
+        (Some(bad), Some(fine)) if bad.is_listed && fine.word == Word::Success => {
+            Some(Status::Resolved)
+        }
+        // `resolved: true` beside the level it had.
+        (Some(bad), _) if bad.word == Word::Bad && flag == Some(Status::Resolved) => flag,
+        (Some(firing), _) if firing.word == Word::Firing && flag == Some(Status::Acknowledged) => {
+            flag
+        }
+        (Some(said), _) => Some(status(said.word)),
+        (None, Some(fine)) if fine.is_compound || flag != Some(Status::Firing) => {
+            Some(Status::Resolved)
+        }
+        (None, _) => flag,
+    }
+}
+
+/// A state and the name of an event.
+fn both(state: Said, event: Said) -> Status {
+    match (state.word, event.word) {
+        // The state may be the level that the problem had.
+        (Word::Bad, Word::Resolved) if event.cost <= state.cost => Status::Resolved,
+        (Word::Resolved, Word::Firing | Word::Bad)
+            if !event.is_compound && event.cost >= state.cost =>
+        {
+            Status::Resolved
+        }
+        (Word::Resolved, Word::Firing | Word::Bad) => Status::Firing,
+        (Word::Firing | Word::Bad, Word::Acknowledged) => Status::Acknowledged,
+        (state, _) => status(state),
+    }
+}
+
+fn status(word: Word) -> Status {
+    match word {
+        Word::Resolved | Word::Fine | Word::Success => Status::Resolved,
+        Word::Acknowledged => Status::Acknowledged,
+        Word::Firing | Word::Bad => Status::Firing,
+        Word::Notice | Word::Test => Status::Notice,
+    }
+}
+
+fn is_strong(_: &Leaf<'_>, word: Word) -> bool {
+    matches!(word, Word::Resolved | Word::Acknowledged | Word::Firing | Word::Bad)
+}
+
+/// The best word of `role` that passes `accept`.
+fn said(leaves: &Leaves<'_>, role: Role, accept: impl Fn(&Leaf<'_>, Word) -> bool) -> Option<Said> {
+    let (word, leaf) = leaves.best(role, |leaf| {
+        if leaf.cost >= ASIDE_FROM || leaf.is_line {
+            return None;
+        }
+        states::judge(&leaf.text).filter(|word| accept(leaf, *word))
+    })?;
+    let is_compound = role == Role::Event && states::names_its_thing(&leaf.text);
+    Some(Said {
+        word,
+        is_listed: leaf.is_in_list(),
+        score: leaf.score(role).unwrap_or(leaf.cost),
+        cost: leaf.cost,
+        is_compound,
+    })
+}
+
+/// A weak word near the problem: of a state, or of an event that says of what it speaks; a severity may say it, too.
+fn weak(leaves: &Leaves<'_>) -> Option<Said> {
+    let near = |leaf: &Leaf<'_>| leaf.cost <= WEAK_COST_MAX;
+    let is_run_near = |leaf: &Leaf<'_>| leaf.cost <= RUN_COST_MAX && is_run(leaves);
+    let state = said(leaves, Role::Status, |leaf, word| {
+        near(leaf) && (word == Word::Fine || (word == Word::Success && is_run_near(leaf)))
+    });
+    let event = said(leaves, Role::Event, |leaf, word| {
+        let is_clear = states::names_its_thing(&leaf.text) || leaf.name != "type";
+        near(leaf)
+            && is_clear
+            && (word == Word::Fine || (word == Word::Success && is_run_near(leaf)))
+    });
+    let severity = || {
+        said(leaves, Role::Severity, |leaf, word| {
+            near(leaf) && (word == Word::Resolved || (word == Word::Fine && says_ok(&leaf.text)))
+        })
+    };
+    match (state, event) {
+        (Some(state), Some(event)) => Some(if event.score < state.score { event } else { state }),
+        (state, event) => state.or(event).or_else(severity),
+    }
+}
+
+/// A level of "normal" or "good" may be a level; a level of OK is none.
+fn says_ok(text: &str) -> bool {
+    ["ok", "okay", "clear"].iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
+/// Whether it is about a run of something, whose success ends what its failure began. Elsewhere success may be that
+/// of the delivery.
+fn is_run(leaves: &Leaves<'_>) -> bool {
+    const RUNS: [&str; 9] =
+        ["build", "pipeline", "workflow", "job", "run", "test", "check", "deployment", "backup"];
+    leaves
+        .iter()
+        .filter(|leaf| leaf.cost < ASIDE_FROM)
+        .any(|leaf| leaf.path.split(['.', '_']).any(|word| RUNS.contains(&word)))
+}
+
+/// Booleans and times: `resolved: true`, `resolved_at: "2026-..."`, `is_up: 0`.
+fn by_flags(leaves: &Leaves<'_>) -> Option<Status> {
+    let near = |leaf: &Leaf<'_>| leaf.cost <= WEAK_COST_MAX && !leaf.is_line;
+    let truth = |leaf: &Leaf<'_>| match &*leaf.text.to_ascii_lowercase() {
+        "true" | "yes" | "1" => Some(true),
+        "false" | "no" | "0" => Some(false),
+        _ => None,
+    };
+    let is_set = |leaf: &Leaf<'_>| {
+        truth(leaf).unwrap_or_else(|| {
+            let is_word = matches!(states::judge(&leaf.text), Some(Word::Resolved | Word::Fine));
+            is_word || super::time(&leaf.value).is_some()
+        })
+    };
+    let good = |leaf: &Leaf<'_>| truth(leaf).filter(|_| near(leaf));
+    let bad = |leaf: &Leaf<'_>| truth(leaf).filter(|_| near(leaf)).map(|is_bad| !is_bad);
+    let goods =
+        [(Role::Good, leaves.best(Role::Good, good)), (Role::Bad, leaves.best(Role::Bad, bad))];
+    let is_good: Vec<bool> =
+        goods.into_iter().filter_map(|(_, found)| found.map(|(is_good, _)| is_good)).collect();
+    if is_good.contains(&false) {
+        return Some(Status::Firing);
+    }
+    if leaves.best(Role::Resolved, |leaf| (near(leaf) && is_set(leaf)).then_some(())).is_some()
+        || is_good.contains(&true)
+    {
+        return Some(Status::Resolved);
+    }
+    leaves
+        .best(Role::Acknowledged, |leaf| {
+            (near(leaf) && is_set(leaf)).then_some(Status::Acknowledged)
+        })
+        .map(|(status, _)| status)
+}
+
+/// Words that say that nobody must act, if nothing says more.
+fn by_quiet_words(leaves: &Leaves<'_>) -> Option<Status> {
+    let quiet = |leaf: &Leaf<'_>, word: Word| {
+        leaf.cost <= WEAK_COST_MAX
+            && (word == Word::Notice
+                || (word == Word::Test && leaf.name != "type" && leaf.name != "category"))
+    };
+    let said = said(leaves, Role::Status, quiet).or_else(|| said(leaves, Role::Event, quiet))?;
+    Some(status(said.word))
+}
