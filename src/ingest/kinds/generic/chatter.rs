@@ -15,7 +15,7 @@ pub(super) fn of(root: &Map<String, Value>) -> Option<Normalized> {
     {
         let body = json!({ "challenge": challenge }).to_string();
         return Some(Normalized {
-            handshake: Some(Handshake::Answer { body }),
+            handshake: Some(Handshake::json(body)),
             ..ignored("a challenge, answered")
         });
     }

@@ -3,6 +3,7 @@
 use super::super::{bound, read};
 use super::leaves::{ASIDE_FROM, Leaf, Leaves};
 use super::names;
+use super::places::Place;
 use crate::domain::Alert;
 
 /// Longest text that becomes a label; longer ones become annotations.
@@ -43,7 +44,8 @@ fn is_detail(leaf: &Leaf<'_>) -> bool {
 }
 
 fn keep_link(leaf: &Leaf<'_>, alert: &mut Alert) {
-    const ICONS: [&str; 6] = ["icon", "avatar", "favicon", "logo", "gravatar", "thumbnail"];
+    const ICONS: [&str; 8] =
+        ["icon", "avatar", "favicon", "logo", "gravatar", "thumbnail", "unsubscribe", "cert"];
     const IMAGES: [&str; 5] = ["image", "screenshot", "graph", "chart", "snapshot"];
     let last = leaf.last();
     let is_one_of = |words: &[&str]| last.split('_').any(|word| words.contains(&word));
@@ -55,7 +57,8 @@ fn keep_link(leaf: &Leaf<'_>, alert: &mut Alert) {
         alert.images.push(leaf.text.to_string());
         return;
     }
-    let bare = last.trim_end_matches("url").trim_end_matches("link").trim_matches('_');
+    let bare = last.trim_end_matches("url").trim_end_matches("link").trim_end_matches("html_");
+    let bare = bare.trim_matches('_');
     read::add_link(
         &mut alert.links,
         if bare.is_empty() { "source" } else { bare },
@@ -67,7 +70,7 @@ fn keep_link(leaf: &Leaf<'_>, alert: &mut Alert) {
 fn label(path: &str) -> String {
     let mut rest = path;
     while let Some((first, after)) = rest.split_once('.') {
-        if !names::is_envelope(first) {
+        if Place::of(first) != Place::Envelope {
             break;
         }
         rest = after;

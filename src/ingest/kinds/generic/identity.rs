@@ -1,7 +1,8 @@
 //! What names the problem when nobody said: a field made for that, else the words that stay the same.
 
 use super::leaves::{Leaf, Leaves};
-use super::names::{self, Role};
+use super::names::Role;
+use super::places::Place;
 use super::states;
 use crate::domain::Alert;
 use crate::ingest::kinds::words;
@@ -23,8 +24,16 @@ pub(super) fn of(
     if let Some(leaf) = leaves.iter().find(|leaf| is_id(leaves, leaf, has_status)) {
         return format!("id:{}", leaf.text);
     }
-    let rule = subject.or(alert.alertname.as_deref()).unwrap_or(&alert.title);
-    let stable = stable(rule);
+    let watched = || {
+        // What is watched and where: the text of `check.down` is not that of `check.up`.
+        let event = leaves.near(Role::Event, |text| states::watched(text).is_some())?;
+        alert.resource.is_some().then(|| states::watched(&event.text))?
+    };
+    let stable = match subject {
+        // A rule keeps its name: "Pump 4 pressure" is not "Pump 5 pressure".
+        Some(subject) => without(subject, says_state),
+        None => watched().unwrap_or_else(|| stable(&alert.title)),
+    };
     let parts = [Some(stable.as_str()), alert.resource.as_deref(), alert.service.as_deref()];
     parts.into_iter().flatten().collect::<Vec<_>>().join("|")
 }
@@ -38,7 +47,7 @@ fn is_id(leaves: &Leaves<'_>, leaf: &Leaf<'_>, has_status: bool) -> bool {
     }
     let wraps = |leaf: &Leaf<'_>| {
         let first = leaf.path.split_once('.').map(|(first, _)| first);
-        first.is_some_and(|it| names::is_envelope(it) || names::is_problem(it))
+        first.is_some_and(|it| Place::of(it).is_wrapper())
     };
     match leaf.parent() {
         None => {
@@ -97,6 +106,10 @@ pub(super) fn of_text(title: &str) -> String {
 /// The words of `title` in lower case without numbers, percentages, times and the words of state and severity; all of
 /// it if nothing else is left.
 fn stable(title: &str) -> String {
+    without(title, |word| says_state(word) || is_measure(&bare(word)))
+}
+
+fn without(title: &str, changes: impl Fn(&str) -> bool) -> String {
     let kept: Vec<String> = title
         .split_whitespace()
         .filter(|word| !changes(word))
@@ -109,11 +122,15 @@ fn stable(title: &str) -> String {
     if kept.is_empty() { title.to_lowercase() } else { kept.join(" ") }
 }
 
-fn changes(word: &str) -> bool {
-    let bare = word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
-    // `[FIRING:2]` is a state with a count.
+fn bare(word: &str) -> String {
+    word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase()
+}
+
+/// `[FIRING:2]` is a state with a count.
+fn says_state(word: &str) -> bool {
+    let bare = bare(word);
     let state = bare.split(':').next().unwrap_or(&bare);
-    states::is_state(state) || words::severity(state).is_some() || is_measure(&bare)
+    states::is_state(state) || words::severity(state).is_some()
 }
 
 /// A number with at most a short unit: `93`, `93%`, `0.25ms`, `12:30:05`, `2024-05-06T07:08:09Z`.

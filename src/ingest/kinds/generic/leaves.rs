@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use super::super::read;
 use super::names::{self, Rank, Role};
-use crate::limits::LABEL_NAME_CHARS_MAX;
+use super::places::{self, Place};
+use super::spelling::{is_placeholder, join, pair, plain, snake};
 
 /// Deepest object that is looked into.
 const DEPTH_MAX: usize = 8;
@@ -147,9 +148,8 @@ impl<'a> Leaves<'a> {
     pub(super) fn add_lines(&mut self, text: &str, cost: u32) {
         for line in text.lines().take(LINES_MAX) {
             let Some((name, value)) = line.split_once(':') else { continue };
-            if let Some(leaf) = line_leaf(name.trim(), value.trim(), cost) {
-                self.all.push(leaf);
-            }
+            let leaf = line_leaf(name.trim(), value.trim(), cost);
+            self.all.extend(leaf.filter(|leaf| !leaf.roles.is_empty()));
         }
     }
 
@@ -160,7 +160,7 @@ impl<'a> Leaves<'a> {
         without: &'a [Value],
     ) -> Self {
         let mut leaves = Self::default();
-        let mut queue = VecDeque::from([Place {
+        let mut queue = VecDeque::from([Inside {
             object: root,
             path: String::new(),
             depth: 0,
@@ -198,8 +198,8 @@ impl<'a> Leaves<'a> {
         &mut self,
         items: &'a [Value],
         name: &str,
-        place: &Place<'a>,
-        queue: &mut VecDeque<Place<'a>>,
+        place: &Inside<'a>,
+        queue: &mut VecDeque<Inside<'a>>,
     ) {
         for (at, item) in items.iter().enumerate() {
             let Some(object) = item.as_object() else { continue };
@@ -215,7 +215,7 @@ impl<'a> Leaves<'a> {
         }
     }
 
-    fn push(&mut self, value: &'a Value, name: &str, place: &Place<'_>) {
+    fn push(&mut self, value: &'a Value, name: &str, place: &Inside<'_>) {
         let text = match value {
             Value::String(text) => Cow::Borrowed(text.trim()),
             Value::Object(_) => return,
@@ -225,8 +225,10 @@ impl<'a> Leaves<'a> {
             return;
         }
         let is_past = place.is_past || names::is_past_member(name);
-        if let Value::Array(items) = value {
-            self.push_tags(items, name, place);
+        if let Value::Array(items) = value
+            && self.push_tags(items, name, place)
+        {
+            return;
         }
         let plain = plain(name);
         let path = join(&place.path, name);
@@ -245,21 +247,27 @@ impl<'a> Leaves<'a> {
         });
     }
 
-    /// `["env:prod", "host:web-1"]`: each tag is a member.
-    fn push_tags(&mut self, items: &'a [Value], name: &str, place: &Place<'_>) {
+    /// `["env:prod", "host:web-1"]`: each tag is a member. Whether all were such tags.
+    fn push_tags(&mut self, items: &'a [Value], name: &str, place: &Inside<'_>) -> bool {
         const TAGS_MAX: usize = 50;
-        for item in items.iter().take(TAGS_MAX).filter_map(Value::as_str) {
-            let Some((key, value)) = item.split_once([':', '=']) else { continue };
-            if let Some(mut leaf) = line_leaf(key.trim(), value.trim(), place.cost + SUBJECT_COST) {
-                leaf.path = join(&join(&place.path, name), leaf.last());
-                self.all.push(leaf);
+        let mut all = items.len() <= TAGS_MAX;
+        for item in items.iter().take(TAGS_MAX) {
+            let pair = item.as_str().and_then(|tag| tag.split_once([':', '=']));
+            match pair.and_then(|(key, value)| line_leaf(key.trim(), value.trim(), place.cost)) {
+                Some(leaf) => {
+                    let path = join(&join(&place.path, name), &leaf.path);
+                    let cost = place.cost + SUBJECT_COST;
+                    self.all.push(Leaf { path, cost, is_line: false, ..leaf });
+                }
+                None => all = false,
             }
         }
+        all
     }
 }
 
 /// One object on the way.
-struct Place<'a> {
+struct Inside<'a> {
     object: &'a Map<String, Value>,
     path: String,
     depth: usize,
@@ -267,16 +275,13 @@ struct Place<'a> {
     is_past: bool,
 }
 
-impl<'a> Place<'a> {
+impl<'a> Inside<'a> {
     fn member(&self, object: &'a Map<String, Value>, name: &str) -> Self {
-        let step = if names::is_aside(name) {
-            ASIDE_COST
-        } else if names::is_envelope(name) || names::is_problem(name) {
-            ENVELOPE_COST
-        } else if names::is_subject(name) {
-            SUBJECT_COST
-        } else {
-            OTHER_COST
+        let step = match Place::of(name) {
+            Place::Aside => ASIDE_COST,
+            Place::Envelope | Place::Problem => ENVELOPE_COST,
+            Place::Subject => SUBJECT_COST,
+            Place::Other => OTHER_COST,
         };
         Self {
             object,
@@ -293,23 +298,23 @@ fn roles(plain: &str, snake: &str, parents: &str) -> Vec<Rank> {
     let mut roles = names::roles(plain, snake);
     let Some(speaks) = names::speaks(plain) else { return roles };
     // The nearest object with a name of its own, past lists and wrappers.
-    let parent = parents
-        .rsplit('.')
-        .find(|part| !names::is_envelope(part) && part.bytes().any(|byte| !byte.is_ascii_digit()));
+    let parent = parents.rsplit('.').find(|part| {
+        Place::of(part) != Place::Envelope && part.bytes().any(|byte| !byte.is_ascii_digit())
+    });
     let Some(parent) = parent else { return roles };
-    if plain == "url" && names::is_watched(parent) {
+    if plain == "url" && places::is_watched(parent) {
         roles.push((Role::Resource, 2));
     }
     let of_parent = names::roles(&self::plain(parent), parent);
     let parent_is = |role: Role| of_parent.iter().any(|(its, _)| *its == role);
     // The name of a host or a person is no name of a rule.
-    let is_problem = names::is_problem(parent);
+    let is_problem = Place::of(parent) == Place::Problem;
     let is_listed = parents.ends_with(|c: char| c.is_ascii_digit());
     let is_of_place = [Role::Resource, Role::Service, Role::Env].into_iter().any(parent_is);
     if is_listed || (is_of_place && !parent_is(Role::Subject)) {
         roles.retain(|(role, _)| *role != Role::Subject);
     }
-    if plain == "url" && names::is_watched(parent) {
+    if plain == "url" && places::is_watched(parent) {
         roles.push((Role::Resource, 2));
     }
     let of_parent = names::roles(&self::plain(parent), parent);
@@ -318,7 +323,7 @@ fn roles(plain: &str, snake: &str, parents: &str) -> Vec<Rank> {
     if (parent_is(Role::Resource) || parent_is(Role::Service)) && !parent_is(Role::Subject) {
         roles.retain(|(role, _)| *role != Role::Subject);
     }
-    if speaks == 3 && (is_problem || names::is_subject(parent)) {
+    if speaks == 3 && (is_problem || Place::of(parent) == Place::Subject) {
         roles.push((Role::Id, if is_problem { 0 } else { 2 }));
     }
     for (role, rank) in of_parent.iter().copied() {
@@ -338,28 +343,6 @@ fn roles(plain: &str, snake: &str, parents: &str) -> Vec<Rank> {
     roles
 }
 
-/// `{"name": "host", "value": "web-1"}` in its usual spellings.
-fn pair(object: &Map<String, Value>) -> Option<(&str, &Value)> {
-    const MEMBERS_MAX: usize = 4;
-    if object.len() > MEMBERS_MAX {
-        return None;
-    }
-    let member = |names: &[&str]| {
-        object
-            .iter()
-            .find(|(name, _)| names.iter().any(|it| name.eq_ignore_ascii_case(it)))
-            .map(|(_, value)| value)
-    };
-    let name = member(&["name", "key", "title", "label", "tag"])?.as_str()?;
-    let value = member(&["value", "values", "val"])?;
-    // OpenTelemetry wraps the value once more: {"stringValue": "web-1"}.
-    let value = match value {
-        Value::Object(inner) if inner.len() == 1 => inner.values().next()?,
-        other => other,
-    };
-    (!value.is_object() && !value.is_array()).then_some((name, value))
-}
-
 fn line_leaf(name: &str, value: &str, cost: u32) -> Option<Leaf<'static>> {
     const NAME_BYTES_MAX: usize = 40;
     const NAME_WORDS_MAX: usize = 3;
@@ -372,7 +355,7 @@ fn line_leaf(name: &str, value: &str, cost: u32) -> Option<Leaf<'static>> {
     let snake = snake(name);
     let plain = plain(&snake);
     let roles = names::roles(&plain, &snake);
-    (!roles.is_empty()).then(|| Leaf {
+    Some(Leaf {
         name: plain,
         path: snake,
         cost,
@@ -382,87 +365,4 @@ fn line_leaf(name: &str, value: &str, cost: u32) -> Option<Leaf<'static>> {
         roles,
         is_line: true,
     })
-}
-
-/// What senders write for a variable that nobody filled in.
-fn is_placeholder(text: &str) -> bool {
-    const BYTES_MAX: usize = 80;
-    if text.len() > BYTES_MAX {
-        return false;
-    }
-    let is_variable = |inner: &str| {
-        inner.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | ' ' | '-'))
-    };
-    let between = |open: &str, close: &str| {
-        text.strip_prefix(open).and_then(|rest| rest.strip_suffix(close)).is_some_and(is_variable)
-    };
-    between("${", "}")
-        || between("{{", "}}")
-        || between("{", "}")
-        || between("%", "%")
-        || between("<", ">")
-        || between("*insert ", "*")
-        || text.strip_prefix('$').is_some_and(|name| {
-            name.len() > 1 && name.chars().all(|c| c.is_ascii_uppercase() || c == '_')
-        })
-        || matches!(
-            text.to_ascii_lowercase().as_str(),
-            "null" | "nil" | "n/a" | "na" | "np" | "undefined" | "-" | "(null)"
-        )
-}
-
-fn join(parent: &str, name: &str) -> String {
-    if parent.is_empty() { name.to_owned() } else { format!("{parent}.{name}") }
-}
-
-/// `monitorFriendlyName`, `MONITOR-NAME` and `monitor name` in `snake_case`; the marks of XML attributes go.
-fn snake(name: &str) -> String {
-    let mut out = String::with_capacity(name.len() + 4);
-    let mut before: Option<char> = None;
-    let mut letters = name.chars().take(LABEL_NAME_CHARS_MAX).peekable();
-    while let Some(letter) = letters.next() {
-        if letter.is_alphanumeric() {
-            let after_lower = before.is_some_and(|it| it.is_lowercase() || it.is_numeric());
-            let ends_acronym = before.is_some_and(char::is_uppercase)
-                && letters.peek().is_some_and(|it| it.is_lowercase());
-            if letter.is_uppercase() && (after_lower || ends_acronym) && !out.ends_with('_') {
-                out.push('_');
-            }
-            out.extend(letter.to_lowercase());
-        } else if !out.is_empty() && !out.ends_with('_') {
-            out.push('_');
-        }
-        before = Some(letter);
-    }
-    if out.ends_with('_') {
-        out.pop();
-    }
-    out
-}
-
-fn plain(name: &str) -> String {
-    name.chars().filter(|letter| letter.is_alphanumeric()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_become_snake_case() {
-        let rows = [
-            ("monitorFriendlyName", "monitor_friendly_name"),
-            ("MONITOR-NAME", "monitor_name"),
-            ("monitorURL", "monitor_url"),
-            ("HTTPStatus", "http_status"),
-            ("@state", "state"),
-            ("p95Latency", "p95_latency"),
-            ("Überlast", "überlast"),
-            ("__x__", "x"),
-            ("", ""),
-        ];
-        for (name, expected) in rows {
-            assert_eq!(snake(name), expected, "{name}");
-        }
-    }
 }

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::leaves::Leaves;
-use super::names::{self, Role};
+use super::names::Role;
+use super::places::Place;
 
 /// Members that hold a list of alerts.
 const ALERTS: [&str; 9] = [
@@ -76,8 +77,7 @@ fn list(root: &Map<String, Value>, levels: usize) -> Option<&[Value]> {
     root.iter().find_map(|(name, value)| {
         let inner = value.as_object()?;
         let name = name.to_ascii_lowercase();
-        (is_only || names::is_envelope(&name) || names::is_problem(&name))
-            .then(|| list(inner, levels - 1))?
+        (is_only || Place::of(&name).is_wrapper()).then(|| list(inner, levels - 1))?
     })
 }
 

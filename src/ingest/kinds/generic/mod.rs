@@ -12,8 +12,11 @@ mod expand;
 mod identity;
 mod leaves;
 mod lists;
+mod marks;
 mod names;
+mod places;
 mod severity;
+mod spelling;
 mod states;
 mod title;
 mod verdict;
@@ -22,7 +25,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use self::leaves::Leaves;
+use self::leaves::{Leaf, Leaves};
 use self::names::Role;
 use super::{Error, Normalized, Payload, Rejected, SourceKind, check_count, read, tree, when};
 use crate::domain::{Alert, Life, Severity, Status, Timestamp};
@@ -46,7 +49,8 @@ impl SourceKind for Generic {
     }
 
     fn normalize(&self, payload: &Payload<'_>) -> Result<Normalized, Error> {
-        let tree = tree::parse(payload)?;
+        let mut tree = tree::parse(payload)?;
+        add_query(&mut tree, payload.query);
         if matches!(tree, Value::Null | Value::Bool(_) | Value::Number(_)) {
             let detail = format!("body is {}", read::type_name(&tree));
             return Err(Error::Shape { kind: self.name().to_owned(), detail });
@@ -59,6 +63,15 @@ impl SourceKind for Generic {
             }
             _ => Ok(guessed),
         }
+    }
+}
+
+/// Parameters of the address are fields, too: `/hooks/shop?env=prod`. What the body says wins.
+fn add_query(tree: &mut Value, raw: &str) {
+    let Value::Object(members) = tree else { return };
+    let Ok(Value::Object(parameters)) = tree::query(raw) else { return };
+    for (name, value) in parameters {
+        members.entry(name).or_insert(value);
     }
 }
 
@@ -148,7 +161,8 @@ fn from_object(item: &Map<String, Value>, outer: Option<&Leaves<'_>>) -> Option<
     }
     // The marks of a message that it is over speak of the past: "DOWN -> UP".
     let marked = (alert.status != Status::Resolved).then_some(&*alert.title);
-    let least = if alert.status == Status::Notice { Severity::Info } else { Severity::Unknown };
+    let is_news = alert.status == Status::Notice || verdict.is_success;
+    let least = if is_news { Severity::Info } else { Severity::Unknown };
     alert.severity = severity::of(&leaves, outer, marked).unwrap_or(least);
     fill(&leaves, outer, &mut alert);
     let subject = title::subject(&leaves).or_else(|| outer.and_then(title::subject));
@@ -172,15 +186,20 @@ fn fill(leaves: &Leaves<'_>, outer: Option<&Leaves<'_>>, alert: &mut Alert) {
     alert.service = text(Role::Service);
     alert.env = text(Role::Env);
     let at = |role| {
-        let find =
-            |leaves: &Leaves<'_>| leaves.best(role, |leaf| time(&leaf.value)).map(|(at, _)| at);
+        // What tells of the end was created at the end.
+        let is_end = |name: &str| alert.status == Status::Resolved && name.starts_with("created");
+        let find = |leaves: &Leaves<'_>| {
+            let read = |leaf: &Leaf<'_>| (!is_end(&leaf.name)).then(|| time(&leaf.value))?;
+            leaves.best(role, read).map(|(at, _)| at)
+        };
         find(leaves).or_else(|| find(outer?))
     };
-    alert.observed_at = match alert.status {
+    let observed_at = match alert.status {
         Status::Resolved => at(Role::Ended).or_else(|| at(Role::Observed)),
         _ => at(Role::Observed),
     };
-    alert.started_at = at(Role::Started);
+    let started_at = at(Role::Started);
+    (alert.observed_at, alert.started_at) = (observed_at, started_at);
 }
 
 fn time(value: &Value) -> Option<Timestamp> {
@@ -205,7 +224,7 @@ mod tests {
             (json!({"title": "x"}), Status::Firing, Life::Expires),
             (json!({"title": "x", "status": "success"}), Status::Firing, Life::Expires),
             (json!({"title": "x", "status": 0}), Status::Firing, Life::Expires),
-            (json!({"title": "x", "status": "unresolved"}), Status::Firing, Life::Expires),
+            (json!({"title": "x", "status": "unresolved"}), Status::Firing, Life::Resolves),
             (json!({"title": "x", "state": "OK"}), Status::Resolved, Life::Resolves),
             (
                 json!({"title": "x", "status": "ok", "a": {"state": "down"}}),
@@ -275,7 +294,7 @@ mod tests {
             "host": {"name": "pay-1"}, "service": "payments", "Environment": "prod",
             "apiToken": "geheim", "thresholdMs": 250,
         }));
-        assert_eq!(alert.title, "Payment latency high");
+        assert_eq!(alert.title, "checkout: Payment latency high");
         assert_eq!(alert.severity, Severity::Error);
         assert_eq!(alert.resource.as_deref(), Some("pay-1"));
         assert_eq!(alert.service.as_deref(), Some("payments"));

@@ -3,6 +3,9 @@
 //! Resolved needs a clear word. A word that means other things too (`up`, `clear`, `available`) counts only among words
 //! that say what is up; any negation makes a phrase say nothing, and what says nothing fires.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 /// What a word or phrase says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Word {
@@ -73,6 +76,11 @@ fn judge_words(words: &[String]) -> Option<Word> {
         return None;
     }
     // "recovered from critical" speaks of the past after "from"; "from critical to ok" of the present after "to".
+    // "failed to resolve" is no end.
+    let is_try = |pair: &[String]| pair[0] == "to" && strong(&pair[1]) == Some(Word::Resolved);
+    if !words.iter().any(|word| word == "from") && words.windows(2).any(is_try) {
+        return None;
+    }
     let position = |wanted: &str| words.iter().position(|word| word == wanted);
     let words = match (position("from"), position("to")) {
         (Some(from), Some(to)) if from < to => &words[to + 1..],
@@ -91,20 +99,45 @@ fn judge_words(words: &[String]) -> Option<Word> {
 
 /// Whole phrases whose words alone mislead.
 fn phrase(joined: &str) -> Option<Word> {
-    Some(match joined {
-        "not responding" | "no data" | "nodata" | "no response" | "not ok" | "not healthy"
-        | "out of service" | "timed out" | "not running" | "not available" | "not reachable"
-        | "in alarm" | "still firing" | "not resolved" | "unresolved" => Word::Firing,
-        "back to normal" | "returned to normal" | "back online" | "back up" | "up again"
-        | "all clear" => Word::Resolved,
-        "down ended now up" | "down ended" => Word::Resolved,
-        "alert" | "alarm" | "problem" | "incident" | "new" | "created" | "started" => Word::Firing,
-        "stop" | "stopped" | "end" | "ended" => return None,
-        _ => return None,
-    })
+    const FIRING: [&str; 21] = [
+        "not responding",
+        "no data",
+        "nodata",
+        "no response",
+        "not ok",
+        "not healthy",
+        "out of service",
+        "timed out",
+        "not running",
+        "not available",
+        "not reachable",
+        "in alarm",
+        "still firing",
+        "not resolved",
+        "alert",
+        "alarm",
+        "problem",
+        "incident",
+        "new",
+        "created",
+        "started",
+    ];
+    const RESOLVED: [&str; 8] = [
+        "back to normal",
+        "returned to normal",
+        "back online",
+        "back up",
+        "up again",
+        "all clear",
+        "down ended now up",
+        "down ended",
+    ];
+    let says = |phrases: &[&str], word| phrases.contains(&joined).then_some(word);
+    says(&FIRING, Word::Firing).or_else(|| says(&RESOLVED, Word::Resolved))
 }
 
-fn negates(word: &str) -> bool {
+/// Words that make a phrase say nothing.
+pub(super) fn negates(word: &str) -> bool {
     matches!(
         word,
         "not"
@@ -128,7 +161,6 @@ fn negates(word: &str) -> bool {
             | "will"
             | "should"
             | "be"
-            | "auto"
             | "disable"
             | "disabled"
             | "config"
@@ -139,38 +171,57 @@ fn negates(word: &str) -> bool {
     )
 }
 
-fn strong(word: &str) -> Option<Word> {
-    Some(match word {
-        "resolved" | "recovered" | "recovery" | "recover" | "recovers" | "closed" | "cleared"
-        | "restored" | "resolve" | "unfailed" => Word::Resolved,
-        "acknowledged" | "acked" | "acknowledge" | "ack" | "acknowledgement" | "acknowledgment" => {
-            Word::Acknowledged
-        }
-        "firing" | "fired" | "alerting" | "triggered" | "triggers" | "trigger" | "open"
-        | "opened" | "reopened" | "reopen" | "active" | "activated" | "raised" | "occurred"
-        | "breached" | "unresolved" | "investigating" | "identified" | "escalated"
-        | "reescalated" | "renotified" | "unacknowledged" | "flapping" => Word::Firing,
-        "down" | "critical" | "crit" | "warning" | "warn" | "error" | "errors" | "errored"
-        | "failed" | "failing" | "fail" | "fails" | "failure" | "fatal" | "unhealthy"
-        | "degraded" | "outage" | "unreachable" | "unavailable" | "offline" | "bad" | "red"
-        | "emergency" | "broken" | "timeout" | "missed" | "late" | "lost" | "exceeded"
-        | "unknown" | "stale" | "crashed" | "unstable" | "blocked" | "aborted" | "disconnected"
-        | "overdue" | "nok" => Word::Bad,
-        _ => return None,
-    })
+/// Words that mean how things are wherever they stand.
+const STRONG: &[(Word, &str)] = &[
+    (
+        Word::Resolved,
+        "resolved recovered recovery recover recovers closed cleared restored resolve unfailed",
+    ),
+    (Word::Acknowledged, "acknowledged acked acknowledge ack acknowledgement acknowledgment"),
+    (
+        Word::Firing,
+        "firing fired alerting triggered triggers trigger open opened reopened reopen active activated raised \
+     occurred breached unresolved investigating identified escalated reescalated renotified unacknowledged \
+     flapping",
+    ),
+    (
+        Word::Bad,
+        "down critical crit warning warn error errors errored failed failing fail fails failure fatal unhealthy \
+     degraded outage unreachable unavailable offline bad red emergency broken timeout missed late lost \
+     exceeded unknown stale crashed unstable blocked aborted disconnected overdue nok",
+    ),
+];
+/// Words that mean other things, too.
+const WEAK: &[(Word, &str)] = &[
+    (
+        Word::Fine,
+        "ok okay up online normal healthy clear good green operational close deactivated available inactive \
+     reachable connected fixed passing",
+    ),
+    (Word::Success, "success succeeded successful passed pass"),
+    (
+        Word::Notice,
+        "paused queued enqueued building push pushed merged maintenance scheduled informational info",
+    ),
+    (Word::Test, "test testing"),
+];
+
+type Words = HashMap<&'static str, Word>;
+
+fn table(lists: &'static [(Word, &'static str)]) -> Words {
+    let words = lists.iter().flat_map(|(word, list)| list.split_whitespace().map(|it| (it, *word)));
+    words.collect()
+}
+
+/// A word that means how things are wherever it stands.
+pub(super) fn strong(word: &str) -> Option<Word> {
+    static TABLE: LazyLock<Words> = LazyLock::new(|| table(STRONG));
+    TABLE.get(word).copied()
 }
 
 fn weak(word: &str) -> Option<Word> {
-    Some(match word {
-        "ok" | "okay" | "up" | "online" | "normal" | "healthy" | "clear" | "good" | "green"
-        | "operational" | "close" | "deactivated" | "available" | "inactive" | "reachable"
-        | "connected" | "fixed" | "passing" => Word::Fine,
-        "success" | "succeeded" | "successful" | "passed" | "pass" => Word::Success,
-        "paused" | "queued" | "enqueued" | "building" | "push" | "pushed" | "merged"
-        | "maintenance" | "scheduled" | "informational" | "info" => Word::Notice,
-        "test" | "testing" => Word::Test,
-        _ => return None,
-    })
+    static TABLE: LazyLock<Words> = LazyLock::new(|| table(WEAK));
+    TABLE.get(word).copied()
 }
 
 /// Words beside which `up` and the like still mean what they mean alone: `host_up`, `200 OK`, `status is now ok`.
@@ -250,100 +301,26 @@ pub(super) fn names_its_thing(text: &str) -> bool {
     words(text).iter().any(|word| is_thing(word))
 }
 
-/// What the marks at the begin of a title say: `[RESOLVED] disk full`, `RESOLVED: disk full`, `✅ Recovered - disk`; else
-/// what its sentence says in a form that leaves no doubt.
-pub(super) fn of_title(title: &str) -> Option<Word> {
-    let mut rest = title.trim_start_matches(is_ornament);
-    const BRACKETS_MAX: usize = 3;
-    for _ in 0..BRACKETS_MAX {
-        let Some(open) = rest.chars().next().filter(|c| matches!(c, '[' | '(' | '{' | '*')) else {
-            break;
-        };
-        let close = match open {
-            '[' => ']',
-            '(' => ')',
-            '{' => '}',
-            _ => '*',
-        };
-        let Some((mark, after)) = rest[1..].split_once(close) else { break };
-        // "[FIRING:2]" counts, "[Recovered on {host:web-1}]" goes on.
-        let is_state = |word: &Word| !matches!(word, Word::Success | Word::Notice | Word::Test);
-        let first = || mark.split([':', ' ']).next().and_then(judge).filter(is_state);
-        if let Some(word) = judge(mark).filter(is_state).or_else(first) {
-            return Some(word);
-        }
-        rest = after.trim_start_matches(is_ornament);
-    }
-    let mark = rest
-        .split_once([':', '|', '–', '—'])
-        .map(|(mark, _)| mark)
-        .or_else(|| rest.split_once(" - ").map(|(mark, _)| mark));
-    // "Available: 3 GB on db-1" is no state.
-    let says_state = |mark: &str| match judge(mark)? {
-        Word::Fine
-            if !mark.split(' ').any(|it| matches!(&*it.to_lowercase(), "ok" | "okay" | "up")) =>
-        {
-            None
-        }
-        word => Some(word),
-    };
-    if let Some(word) = mark.and_then(says_state) {
-        return Some(word);
-    }
-    let first = rest.split_whitespace().next().unwrap_or("");
-    match judge(first) {
-        // "Resolve the incident", "Open ports", "Fixed disk full", "Test" begin sentences.
-        Some(word @ (Word::Resolved | Word::Acknowledged))
-            if first
-                .to_lowercase()
-                .trim_end_matches(|c: char| !c.is_alphanumeric())
-                .ends_with("ed")
-                || first.chars().filter(|c| c.is_alphabetic()).all(char::is_uppercase) =>
-        {
-            Some(word)
-        }
-        Some(Word::Firing | Word::Bad) => judge(first),
-        _ => sentence(rest),
-    }
-}
-
-/// What a sentence says that ends a problem, in a form that means nothing else.
-fn sentence(text: &str) -> Option<Word> {
-    const WORDS_MAX: usize = 40;
-    const GONE: [&[&str]; 13] = [
-        &["has", "recovered"],
-        &["have", "recovered"],
-        &["has", "been", "resolved"],
-        &["is", "resolved"],
-        &["was", "resolved"],
-        &["has", "resolved"],
-        &["has", "cleared"],
-        &["has", "been", "cleared"],
-        &["back", "to", "normal"],
-        &["returned", "to", "normal"],
-        &["back", "online"],
-        &["is", "back", "up"],
-        &["recovered", "from"],
+/// What is watched, if the name of an event says so: the "check" of `check.down`. Alerts and incidents are not watched.
+pub(super) fn watched(text: &str) -> Option<String> {
+    const WATCHED: [&str; 13] = [
+        "check",
+        "monitor",
+        "host",
+        "device",
+        "service",
+        "site",
+        "website",
+        "node",
+        "server",
+        "endpoint",
+        "heartbeat",
+        "sensor",
+        "uptime",
     ];
-    let words: Vec<String> = text
-        .split_whitespace()
-        .take(WORDS_MAX)
-        .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase())
-        .collect();
-    if words.iter().any(|word| negates(word)) {
-        return None;
-    }
-    let after = GONE.iter().find_map(|gone| {
-        let at = words.windows(gone.len()).position(|window| window == *gone)?;
-        Some(&words[at + gone.len()..])
-    })?;
-    let goes_on = after.iter().any(|word| matches!(strong(word), Some(Word::Firing | Word::Bad)));
-    (!goes_on).then_some(Word::Resolved)
-}
-
-/// Emoji, blanks and other signs before the first letter, digit or bracket.
-fn is_ornament(c: char) -> bool {
-    !c.is_alphanumeric() && !matches!(c, '[' | '(' | '{' | '*')
+    judge(text)?;
+    let words = words(text);
+    words.into_iter().find(|word| WATCHED.contains(&&**word))
 }
 
 /// Whether a word only says how things are: no part of what a problem is.
@@ -364,4 +341,52 @@ pub(super) fn is_state(word: &str) -> bool {
                 | "ended"
                 | "new"
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(read: fn(&str) -> Option<Word>, rows: &[(&str, Option<Word>)]) {
+        for (text, expected) in rows {
+            assert_eq!(read(text), *expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn words_of_a_status_or_an_event() {
+        check(
+            judge,
+            &[
+                ("resolved", Some(Word::Resolved)),
+                ("incident.resolved", Some(Word::Resolved)),
+                ("AlertRecovered", Some(Word::Resolved)),
+                ("ALERT_RECOVERY", Some(Word::Resolved)),
+                ("Down ended (now: Up)", Some(Word::Resolved)),
+                ("recovered from critical", Some(Word::Resolved)),
+                ("not resolved", Some(Word::Firing)),
+                ("unresolved", Some(Word::Firing)),
+                ("partially resolved", None),
+                ("failed to resolve", None),
+                ("auto_resolved", Some(Word::Resolved)),
+                ("incident.acknowledged", Some(Word::Acknowledged)),
+                ("check.down", Some(Word::Bad)),
+                ("DOWN -> UP", Some(Word::Fine)),
+                ("OK → CRITICAL", Some(Word::Bad)),
+                ("changed from ok to critical", Some(Word::Bad)),
+                ("No data", Some(Word::Firing)),
+                ("200 - OK", Some(Word::Fine)),
+                ("host_up", Some(Word::Fine)),
+                ("scale_up", None),
+                ("update.available", None),
+                ("All systems operational", Some(Word::Fine)),
+                ("build succeeded", Some(Word::Success)),
+                ("webhook.test", Some(Word::Test)),
+                ("completed", None),
+                ("The disk of the third server is up to date and resolved", None),
+                ("", None),
+                ("🔥", None),
+            ],
+        );
+    }
 }

@@ -70,8 +70,7 @@ fn sentence(leaves: &Leaves<'_>, may_be_listed: bool) -> Option<String> {
 /// The service or the thing that is affected, if its name is short.
 fn place(leaves: &Leaves<'_>) -> Option<String> {
     const BYTES_MAX: usize = 60;
-    let is_short =
-        |text: &str| has_letters(text) && text.len() <= BYTES_MAX && !text.contains("://");
+    let is_short = |text: &str| has_letters(text) && text.len() <= BYTES_MAX;
     let leaf =
         leaves.near(Role::Resource, is_short).or_else(|| leaves.near(Role::Service, is_short));
     leaf.map(|leaf| leaf.text.to_string())

@@ -1,6 +1,7 @@
 //! Whether the problem is there, taken, or gone, from all that a payload says about it.
 
 use super::leaves::{ASIDE_FROM, Leaf, Leaves};
+use super::marks;
 use super::names::Role;
 use super::states::{self, Word};
 use crate::domain::Status;
@@ -11,11 +12,14 @@ const WEAK_COST_MAX: u32 = 8;
 /// How far the success of a run may stand: in the details it may be that of a step.
 const RUN_COST_MAX: u32 = 4;
 
-/// What was found: the status, and whether the sender says such things at all.
+/// What was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
     pub status: Status,
+    /// The sender says such things at all.
     pub is_said: bool,
+    /// A run ended well: news that is not bad.
+    pub is_success: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -35,15 +39,18 @@ pub(super) fn of(own: &Leaves<'_>, outer: Option<&Leaves<'_>>, title: &str) -> V
         .or_else(|| outer.and_then(by_words))
         .or_else(|| by_title(title))
         .or_else(|| by_quiet_words(own));
-    match said {
-        Some(status) => Verdict { status, is_said: status != Status::Notice },
-        None => Verdict { status: Status::Firing, is_said: false },
+    let status = said.unwrap_or(Status::Firing);
+    Verdict {
+        status,
+        is_said: said.is_some_and(|status| status != Status::Notice),
+        is_success: status == Status::Resolved
+            && weak(own).is_some_and(|said| said.word == Word::Success),
     }
 }
 
 /// What a line of text says: only its marks count.
 pub(super) fn by_title(title: &str) -> Option<Status> {
-    Some(match states::of_title(title)? {
+    Some(match marks::of(title)? {
         Word::Resolved | Word::Fine => Status::Resolved,
         Word::Acknowledged => Status::Acknowledged,
         Word::Firing | Word::Bad => Status::Firing,
