@@ -63,8 +63,11 @@ impl SourceKind for Alertmanager {
     /// The envelope of a group, whoever imitates it; Alertmanager itself says so in `User-Agent`.
     fn recognizes(&self, seen: &Seen<'_>) -> Option<Sign> {
         let root = seen.tree.as_object()?;
-        let is_group = root.get("alerts").is_some_and(Value::is_array)
-            && ["groupLabels", "commonLabels", "groupKey"].iter().any(|it| root.contains_key(*it));
+        let first = root.get("alerts")?.as_array()?.first();
+        let has = |name: &&str| root.contains_key(*name);
+        let is_group = ["groupLabels", "commonLabels", "groupKey"].iter().any(has)
+            || (has(&"receiver")
+                && first.is_some_and(|it| it.pointer("/labels/alertname").is_some()));
         let agent = seen.payload.header("user-agent").unwrap_or_default();
         is_group
             .then(|| if agent.starts_with("Alertmanager/") { Sign::Header } else { Sign::Shape })

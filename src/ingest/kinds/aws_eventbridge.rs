@@ -29,8 +29,8 @@ impl SourceKind for AwsEventbridge {
     fn recognizes(&self, seen: &Seen<'_>) -> Option<Sign> {
         let first = seen.tree.get(0).unwrap_or(seen.tree);
         let has = |name: &str| first.get(name).is_some();
-        let is_event = (has("detail-type") || has("detailType")) && has("detail");
-        (is_event && (has("source") || has("account"))).then_some(Sign::Shape)
+        let names_type = has("detail-type") || has("detailType");
+        (names_type && first.get("detail").is_some_and(Value::is_object)).then_some(Sign::Shape)
     }
 
     fn normalize(&self, payload: &Payload<'_>) -> Result<Normalized, Error> {

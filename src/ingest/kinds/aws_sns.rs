@@ -36,8 +36,8 @@ impl SourceKind for AwsSns {
         vec!["sns", "basic", "token"]
     }
 
-    fn over(&self) -> &[&str] {
-        &["aws-cloudwatch", "aws-eventbridge"]
+    fn over(&self) -> Vec<&str> {
+        vec!["aws-cloudwatch", "aws-eventbridge"]
     }
 
     /// The headers of SNS; the envelope, also as Lambda and SQS pass it on.

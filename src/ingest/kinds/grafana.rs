@@ -46,8 +46,8 @@ impl SourceKind for Grafana {
         vec!["grafana", "bearer", "basic"]
     }
 
-    fn over(&self) -> &[&str] {
-        &["alertmanager"]
+    fn over(&self) -> Vec<&str> {
+        vec!["alertmanager"]
     }
 
     /// What Grafana adds to Alertmanager's envelope; a rule of a dashboard; a group of `OnCall`.

@@ -179,8 +179,8 @@ pub trait SourceKind: Send + Sync {
     }
 
     /// Names of the kinds that this one is a special form of: a payload that both recognize is of this one.
-    fn over(&self) -> &[&str] {
-        &[]
+    fn over(&self) -> Vec<&str> {
+        Vec::new()
     }
 
     /// The kind that reads `payload`, where this one leaves that open (`auto`); else nothing.

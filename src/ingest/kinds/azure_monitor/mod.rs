@@ -67,8 +67,10 @@ impl SourceKind for AzureMonitor {
             || has(&["/essentials/alertRule", "/essentials/monitorCondition"])
             || has(&["/context/activityLog"])
             || (has(&["/context/resourceId"]) && has(&["/context/condition"]))
-            || (has(&["/context/resourceGroupName", "/context/subscriptionId"]))
-            || (has(&["/AlertRuleName", "/SubscriptionId"]));
+            || has(&["/context/resourceGroupName", "/context/subscriptionId"])
+            || has(&["/context/oldCapacity", "/context/newCapacity"])
+            || has(&["/AlertRuleName", "/SubscriptionId"])
+            || has(&["/AlertRuleName", "/AlertThresholdOperator"]);
         is_mine.then_some(Sign::Shape)
     }
 
