@@ -56,7 +56,9 @@ impl Auto {
             [] => Ok(&generic::Generic),
             [one] => Ok(one),
             [..] => {
-                let candidates = special.iter().map(|kind| kind.name().to_owned()).collect();
+                let mut candidates: Vec<String> =
+                    special.iter().map(|kind| kind.name().to_owned()).collect();
+                candidates.sort_unstable();
                 Err(Error::Ambiguous { candidates })
             }
         }
