@@ -13,6 +13,7 @@ pub(super) fn of(
     leaves: &Leaves<'_>,
     alert: &Alert,
     subject: Option<&str>,
+    written: Option<&str>,
     has_status: bool,
 ) -> String {
     if let Some(leaf) = leaves.near(Role::Dedup, |_| true) {
@@ -32,7 +33,7 @@ pub(super) fn of(
     let stable = match subject {
         // A rule keeps its name: "Pump 4 pressure" is not "Pump 5 pressure".
         Some(subject) => without(subject, says_state),
-        None => watched().unwrap_or_else(|| stable(&alert.title)),
+        None => watched().unwrap_or_else(|| stable(written.unwrap_or(&alert.title))),
     };
     let parts = [Some(stable.as_str()), alert.resource.as_deref(), alert.service.as_deref()];
     parts.into_iter().flatten().collect::<Vec<_>>().join("|")

@@ -47,7 +47,7 @@ pub(super) struct Leaf<'a> {
     pub value: Cow<'a, Value>,
     /// The value as text, trimmed; never empty.
     pub text: Cow<'a, str>,
-    roles: Vec<Rank>,
+    roles: Cow<'static, [Rank]>,
     /// It is no member of its own, only seen as one: a line of a text.
     pub is_line: bool,
 }
@@ -232,8 +232,11 @@ impl<'a> Leaves<'a> {
         }
         let plain = plain(name);
         let path = join(&place.path, name);
-        let roles =
-            if is_placeholder(&text) { Vec::new() } else { roles(&plain, name, &place.path) };
+        let roles = if is_placeholder(&text) {
+            Cow::Borrowed(&[][..])
+        } else {
+            roles(&plain, name, &place.path)
+        };
         let value = Cow::Borrowed(value);
         self.all.push(Leaf {
             name: plain,
@@ -294,14 +297,15 @@ impl<'a> Inside<'a> {
 }
 
 /// The roles by the name itself, and by the object for which the member speaks: `host.name`.
-fn roles(plain: &str, snake: &str, parents: &str) -> Vec<Rank> {
-    let mut roles = names::roles(plain, snake);
-    let Some(speaks) = names::speaks(plain) else { return roles };
+fn roles(plain: &str, snake: &str, parents: &str) -> Cow<'static, [Rank]> {
+    let known = names::roles(plain, snake);
+    let Some(speaks) = names::speaks(plain) else { return known };
     // The nearest object with a name of its own, past lists and wrappers.
     let parent = parents.rsplit('.').find(|part| {
         Place::of(part) != Place::Envelope && part.bytes().any(|byte| !byte.is_ascii_digit())
     });
-    let Some(parent) = parent else { return roles };
+    let Some(parent) = parent else { return known };
+    let mut roles = known.into_owned();
     if plain == "url" && places::is_watched(parent) {
         roles.push((Role::Resource, 2));
     }
@@ -310,7 +314,9 @@ fn roles(plain: &str, snake: &str, parents: &str) -> Vec<Rank> {
     // The name of a host or a person is no name of a rule.
     let is_problem = Place::of(parent) == Place::Problem;
     let is_listed = parents.ends_with(|c: char| c.is_ascii_digit());
-    let is_of_place = [Role::Resource, Role::Service, Role::Env].into_iter().any(parent_is);
+    let places =
+        [Role::Resource, Role::Service, Role::Env, Role::Severity, Role::Priority, Role::Status];
+    let is_of_place = places.into_iter().any(parent_is);
     if is_listed || (is_of_place && !parent_is(Role::Subject)) {
         roles.retain(|(role, _)| *role != Role::Subject);
     }
@@ -323,7 +329,7 @@ fn roles(plain: &str, snake: &str, parents: &str) -> Vec<Rank> {
     if (parent_is(Role::Resource) || parent_is(Role::Service)) && !parent_is(Role::Subject) {
         roles.retain(|(role, _)| *role != Role::Subject);
     }
-    if speaks == 3 && (is_problem || Place::of(parent) == Place::Subject) {
+    if speaks == 3 && (is_problem || places::is_rule(parent)) {
         roles.push((Role::Id, if is_problem { 0 } else { 2 }));
     }
     for (role, rank) in of_parent.iter().copied() {
@@ -340,7 +346,7 @@ fn roles(plain: &str, snake: &str, parents: &str) -> Vec<Rank> {
     if speaks == 0 && matches!(parent, "incident" | "problem" | "issue") {
         roles.push((Role::Title, 1));
     }
-    roles
+    Cow::Owned(roles)
 }
 
 fn line_leaf(name: &str, value: &str, cost: u32) -> Option<Leaf<'static>> {

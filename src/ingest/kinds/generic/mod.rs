@@ -50,7 +50,7 @@ impl SourceKind for Generic {
 
     fn normalize(&self, payload: &Payload<'_>) -> Result<Normalized, Error> {
         let mut tree = tree::parse(payload)?;
-        add_query(&mut tree, payload.query);
+        add_request(&mut tree, payload);
         if matches!(tree, Value::Null | Value::Bool(_) | Value::Number(_)) {
             let detail = format!("body is {}", read::type_name(&tree));
             return Err(Error::Shape { kind: self.name().to_owned(), detail });
@@ -66,12 +66,26 @@ impl SourceKind for Generic {
     }
 }
 
-/// Parameters of the address are fields, too: `/hooks/shop?env=prod`. What the body says wins.
-fn add_query(tree: &mut Value, raw: &str) {
+/// What senders say beside the body: parameters of the address (`/hooks/shop?env=prod`), and the name of the event in a
+/// header (`X-Acme-Event: alert.resolved`). What the body says wins.
+fn add_request(tree: &mut Value, payload: &Payload<'_>) {
+    const EVENT_BYTES_MAX: usize = 80;
     let Value::Object(members) = tree else { return };
-    let Ok(Value::Object(parameters)) = tree::query(raw) else { return };
-    for (name, value) in parameters {
-        members.entry(name).or_insert(value);
+    if let Ok(Value::Object(parameters)) = tree::query(payload.query) {
+        for (name, value) in parameters {
+            members.entry(name).or_insert(value);
+        }
+    }
+    let is_event = |name: &str| {
+        name.starts_with("x-")
+            && ["-event", "-event-type", "-topic"].iter().any(|end| name.ends_with(end))
+    };
+    let event = payload
+        .headers
+        .iter()
+        .find(|(name, value)| is_event(name) && value.len() <= EVENT_BYTES_MAX);
+    if let Some((_, event)) = event {
+        members.entry("header_event").or_insert_with(|| Value::String(event.clone()));
     }
 }
 
@@ -142,9 +156,10 @@ fn from_text(text: &str) -> Option<Alert> {
 
 fn from_object(item: &Map<String, Value>, outer: Option<&Leaves<'_>>) -> Option<Alert> {
     let mut leaves = Leaves::of(item);
-    let title = title::of(&leaves, outer)?;
-    let mut alert = Alert::new("", title);
-    let verdict = verdict::of(&leaves, outer, &alert.title);
+    let fields = verdict::by_fields(&leaves, outer);
+    let title = title::of(&leaves, outer, fields)?;
+    let verdict = verdict::of(&leaves, fields, title.written.as_deref());
+    let mut alert = Alert::new("", title.line);
     alert.status = verdict.status;
     alert.life = match verdict.status {
         Status::Notice => Life::Event,
@@ -160,14 +175,20 @@ fn from_object(item: &Map<String, Value>, outer: Option<&Leaves<'_>>) -> Option<
         leaves.add_lines(text, LINE_COST);
     }
     // The marks of a message that it is over speak of the past: "DOWN -> UP".
-    let marked = (alert.status != Status::Resolved).then_some(&*alert.title);
+    let marked = title.written.as_deref().filter(|_| alert.status != Status::Resolved);
     let is_news = alert.status == Status::Notice || verdict.is_success;
     let least = if is_news { Severity::Info } else { Severity::Unknown };
     alert.severity = severity::of(&leaves, outer, marked).unwrap_or(least);
     fill(&leaves, outer, &mut alert);
     let subject = title::subject(&leaves).or_else(|| outer.and_then(title::subject));
     alert.alertname.clone_from(&subject);
-    alert.key = identity::of(&leaves, &alert, subject.as_deref(), verdict.is_said);
+    alert.key = identity::of(
+        &leaves,
+        &alert,
+        subject.as_deref(),
+        title.written.as_deref(),
+        verdict.is_said,
+    );
     details::keep(&leaves, &mut alert);
     Some(alert)
 }

@@ -3,6 +3,7 @@
 //! Names are compared in lower case, letters and digits only, so `alertName`, `ALERT_NAME` and `alert name` are one.
 //! A name of no list is judged by its words: `check_state_name` is a state, `affected_host` a resource.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -87,6 +88,7 @@ const NAMES: &[(Role, &[&str])] = &[
             "eventtype event eventaction action alerttype alertaction actiontype notificationtype messagetype \
          webhookevent webhooktype eventname hookevent",
             "type trigger kind topic subtype detailtype category reason operation",
+            "triggertype statetype",
         ],
     ),
     (
@@ -102,7 +104,7 @@ const NAMES: &[(Role, &[&str])] = &[
         Role::Resource,
         &[
             "resource resourcename affectedresource",
-            "host hostname instance server servername node nodename device devicename machine \
+            "host hostname fqdn instance server servername node nodename device devicename machine \
          computer computername vm vmname",
             "pod podname instanceid instancename container containername database databasename dbinstance entity \
          entityname target targetname impactedentity monitorurl checkurl targeturl requesturl \
@@ -161,7 +163,7 @@ const NAMES: &[(Role, &[&str])] = &[
         Role::Bad,
         &[
             "firing isfiring down isdown alerting isalerting failing isfailing triggered istriggered breached isbreached \
-         offline isoffline unhealthy isunhealthy inalarm",
+         offline isoffline unhealthy isunhealthy inalarm isopen isactive",
         ],
     ),
     (
@@ -185,11 +187,11 @@ const NAMES: &[(Role, &[&str])] = &[
 pub(super) type Rank = (Role, u8);
 
 /// The roles of a field by its name: `plain` as the lists have it, `snake` with its words apart.
-pub(super) fn roles(plain: &str, snake: &str) -> Vec<Rank> {
-    if let Some(known) = KNOWN.get(plain) {
-        return known.clone();
+pub(super) fn roles(plain: &str, snake: &str) -> Cow<'static, [Rank]> {
+    match KNOWN.get(plain) {
+        Some(known) => Cow::Borrowed(known),
+        None => by_words(snake).into_iter().map(|role| (role, BY_WORDS_RANK)).collect(),
     }
-    by_words(snake).into_iter().map(|role| (role, BY_WORDS_RANK)).collect()
 }
 
 /// The rank of a name that is in no list.

@@ -31,7 +31,7 @@ const ASIDES: &str = "user users author actor sender owner assignee assignees cr
      conditions thresholds steps history updates incident_updates log logs first_probe second_probe \
      observations relationships contact_groups escalation_policy acknowledgers assignments agent client \
      customer company acknowledgements comments permissions license responders on_call schedule headers \
-     request response evaluation channel attachments blocks workspace milestone reactions reporter \
+     request response evaluation channel blocks workspace milestone reactions reporter \
      performed_via_github_app base head components probes results result_groups _links";
 
 static KNOWN: LazyLock<HashMap<&'static str, Place>> = LazyLock::new(|| {
@@ -54,7 +54,7 @@ impl Place {
         match KNOWN.get(segment) {
             Some(place) => *place,
             None if ends(&["_data"]) => Self::Envelope,
-            None if ends(&["_user", "_by", "_for"]) => Self::Aside,
+            None if ends(&["_user", "_by", "_for", "_source"]) => Self::Aside,
             None => Self::Other,
         }
     }
@@ -78,5 +78,24 @@ pub(super) fn is_watched(segment: &str) -> bool {
             | "host"
             | "test"
             | "probe"
+    )
+}
+
+/// Objects whose id is that of one problem: a service, a host or a run has many, or is one of many.
+pub(super) fn is_rule(segment: &str) -> bool {
+    matches!(
+        segment,
+        "monitor"
+            | "check"
+            | "trigger"
+            | "rule"
+            | "alert_rule"
+            | "policy"
+            | "condition"
+            | "sensor"
+            | "test"
+            | "heartbeat"
+            | "watch"
+            | "saved_search"
     )
 }

@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use crate::domain::Status;
+
 /// What a word or phrase says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Word {
@@ -24,6 +26,18 @@ pub(super) enum Word {
     Notice,
     /// Somebody tries the connection.
     Test,
+}
+
+impl Word {
+    /// What it makes of an alert.
+    pub(super) fn status(self) -> Status {
+        match self {
+            Self::Resolved | Self::Fine | Self::Success => Status::Resolved,
+            Self::Acknowledged => Status::Acknowledged,
+            Self::Firing | Self::Bad => Status::Firing,
+            Self::Notice | Self::Test => Status::Notice,
+        }
+    }
 }
 
 /// The words of a name or phrase in lower case: `AlertResolved`, `alert.resolved` and `ALERT_RESOLVED` are two.
@@ -87,6 +101,19 @@ fn judge_words(words: &[String]) -> Option<Word> {
         (Some(from), _) => &words[..from],
         _ => words,
     };
+    // "ResolvedCritical": what was, after what it became.
+    if let [first, level] = words
+        && strong(first) == Some(Word::Resolved)
+        && matches!(&**level, "critical" | "warning" | "error")
+    {
+        return Some(Word::Resolved);
+    }
+    // "port closed" and "backup restored" end no problem; "alert closed" does.
+    let ends_things = |word: &String| matches!(&**word, "closed" | "cleared" | "restored");
+    let is_known = |word: &String| is_neighbour(word) || is_state(word);
+    if words.iter().any(ends_things) && !words.iter().all(is_known) {
+        return None;
+    }
     let strong = words.iter().rev().find_map(|word| strong(word));
     match strong {
         Some(word) => Some(word),
@@ -254,7 +281,14 @@ fn is_neighbour(word: &str) -> bool {
 fn is_thing(word: &str) -> bool {
     matches!(
         word,
-        "alert"
+        "ticket"
+            | "case"
+            | "violation"
+            | "anomaly"
+            | "condition"
+            | "signal"
+            | "threshold"
+            | "alert"
             | "alarm"
             | "incident"
             | "problem"
@@ -369,6 +403,11 @@ mod tests {
                 ("partially resolved", None),
                 ("failed to resolve", None),
                 ("auto_resolved", Some(Word::Resolved)),
+                ("ResolvedCritical", Some(Word::Resolved)),
+                ("resolve_failed", Some(Word::Bad)),
+                ("ALERT_CLOSED", Some(Word::Resolved)),
+                ("port.closed", None),
+                ("backup restored to test", None),
                 ("incident.acknowledged", Some(Word::Acknowledged)),
                 ("check.down", Some(Word::Bad)),
                 ("DOWN -> UP", Some(Word::Fine)),

@@ -33,12 +33,14 @@ struct Said {
     is_compound: bool,
 }
 
-/// The status of an alert: its own scalars, then those around it, then its title.
-pub(super) fn of(own: &Leaves<'_>, outer: Option<&Leaves<'_>>, title: &str) -> Verdict {
-    let said = by_words(own)
-        .or_else(|| outer.and_then(by_words))
-        .or_else(|| by_title(title))
-        .or_else(|| by_quiet_words(own));
+/// What the fields of an alert say: its own, else those around it.
+pub(super) fn by_fields(own: &Leaves<'_>, outer: Option<&Leaves<'_>>) -> Option<Status> {
+    by_words(own).or_else(|| outer.and_then(by_words))
+}
+
+/// The status of an alert: what its fields say, else what `written` is marked with, else quiet words.
+pub(super) fn of(own: &Leaves<'_>, fields: Option<Status>, written: Option<&str>) -> Verdict {
+    let said = fields.or_else(|| written.and_then(by_title)).or_else(|| by_quiet_words(own));
     let status = said.unwrap_or(Status::Firing);
     Verdict {
         status,
@@ -82,7 +84,7 @@ fn by_words(leaves: &Leaves<'_>) -> Option<Status> {
         (Some(firing), _) if firing.word == Word::Firing && flag == Some(Status::Acknowledged) => {
             flag
         }
-        (Some(said), _) => Some(status(said.word)),
+        (Some(said), _) => Some(said.word.status()),
         (None, Some(fine)) if fine.is_compound || flag != Some(Status::Firing) => {
             Some(Status::Resolved)
         }
@@ -102,16 +104,7 @@ fn both(state: Said, event: Said) -> Status {
         }
         (Word::Resolved, Word::Firing | Word::Bad) => Status::Firing,
         (Word::Firing | Word::Bad, Word::Acknowledged) => Status::Acknowledged,
-        (state, _) => status(state),
-    }
-}
-
-fn status(word: Word) -> Status {
-    match word {
-        Word::Resolved | Word::Fine | Word::Success => Status::Resolved,
-        Word::Acknowledged => Status::Acknowledged,
-        Word::Firing | Word::Bad => Status::Firing,
-        Word::Notice | Word::Test => Status::Notice,
+        (state, _) => state.status(),
     }
 }
 
@@ -220,5 +213,5 @@ fn by_quiet_words(leaves: &Leaves<'_>) -> Option<Status> {
                 || (word == Word::Test && leaf.name != "type" && leaf.name != "category"))
     };
     let said = said(leaves, Role::Status, quiet).or_else(|| said(leaves, Role::Event, quiet))?;
-    Some(status(said.word))
+    Some(said.word.status())
 }
