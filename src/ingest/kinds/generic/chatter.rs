@@ -58,8 +58,8 @@ fn is_handshake(text: &str) -> bool {
         "test",
     ];
     let words = states::words(text);
-    let confirms = words.iter().any(|word| word == "subscription")
-        && words.iter().any(|word| word == "confirmation");
+    let has = |wanted: &str| words.iter().any(|word| word == wanted);
+    let confirms = has("subscription") && (has("confirmation") || has("validation"));
     let known = words.iter().any(|word| KNOWN.contains(&&**word));
     let others = words.iter().all(|word| KNOWN.contains(&&**word) || BESIDE.contains(&&**word));
     confirms || (words.len() <= WORDS_MAX && known && others)

@@ -281,6 +281,8 @@ struct Inside<'a> {
 impl<'a> Inside<'a> {
     fn member(&self, object: &'a Map<String, Value>, name: &str) -> Self {
         let step = match Place::of(name) {
+            // Whatever the only member is called, it is what the payload is about.
+            _ if self.object.len() == 1 => ENVELOPE_COST,
             Place::Aside => ASIDE_COST,
             Place::Envelope | Place::Problem => ENVELOPE_COST,
             Place::Subject => SUBJECT_COST,

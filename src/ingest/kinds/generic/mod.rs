@@ -92,7 +92,7 @@ fn add_request(tree: &mut Value, payload: &Payload<'_>) {
 /// Whether an object names itself at its top level: enough to guess the rest.
 pub(super) fn has_title(root: &Map<String, Value>) -> bool {
     let leaves = Leaves::of_top(root);
-    [Role::Title, Role::Summary, Role::Text]
+    [Role::Title, Role::Summary, Role::Subject, Role::Text]
         .into_iter()
         .any(|role| leaves.near(role, title::has_letters).is_some())
 }
@@ -100,7 +100,12 @@ pub(super) fn has_title(root: &Map<String, Value>) -> bool {
 /// The alerts of any tree: an array of objects (also inside `alerts` and the like) is several, text is one.
 pub(super) fn guess(tree: &Value) -> Result<Normalized, Error> {
     let tree = &*expand::expand(tree);
-    if let Value::Object(root) = tree
+    // Questions come alone, also in a list.
+    let alone = match tree {
+        Value::Array(items) if items.len() == 1 => &items[0],
+        tree => tree,
+    };
+    if let Value::Object(root) = alone
         && let Some(chatter) = chatter::of(root)
     {
         return Ok(chatter);

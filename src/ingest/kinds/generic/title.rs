@@ -95,7 +95,10 @@ fn is_form(text: &str) -> bool {
 fn place(leaves: &Leaves<'_>, text: &str) -> Option<String> {
     const BYTES_MAX: usize = 60;
     let name = |role| {
-        let leaf = leaves.near(role, has_letters).filter(|leaf| !contains(text, &leaf.text));
+        // "web-6" of "web-6.example.com" is enough.
+        let short = |name: &str| name.split('.').next().unwrap_or(name).to_owned();
+        let is_said = |name: &str| contains(text, name) || contains(text, &short(name));
+        let leaf = leaves.near(role, has_letters).filter(|leaf| !is_said(&leaf.text));
         leaf.map(|leaf| leaf.text.to_string())
     };
     let (resource, service) = (name(Role::Resource), name(Role::Service));

@@ -9,6 +9,9 @@ use crate::domain::Status;
 /// How far from the problem a weak word may stand: `status: ok` of a component says nothing about the incident.
 const WEAK_COST_MAX: u32 = 8;
 
+/// How far from the problem a word of its end may stand.
+const STRONG_COST_MAX: u32 = 12;
+
 /// How far the success of a run may stand: in the details it may be that of a step.
 const RUN_COST_MAX: u32 = 4;
 
@@ -108,8 +111,13 @@ fn both(state: Said, event: Said) -> Status {
     }
 }
 
-fn is_strong(_: &Leaf<'_>, word: Word) -> bool {
-    matches!(word, Word::Resolved | Word::Acknowledged | Word::Firing | Word::Bad)
+/// A word that means how things are. That they are well again is said of the alert itself, not of one of its parts.
+fn is_strong(leaf: &Leaf<'_>, word: Word) -> bool {
+    match word {
+        Word::Firing | Word::Bad => true,
+        Word::Resolved | Word::Acknowledged => !leaf.is_in_list() && leaf.cost <= STRONG_COST_MAX,
+        Word::Fine | Word::Success | Word::Notice | Word::Test => false,
+    }
 }
 
 /// The best word of `role` that passes `accept`.
@@ -132,7 +140,7 @@ fn said(leaves: &Leaves<'_>, role: Role, accept: impl Fn(&Leaf<'_>, Word) -> boo
 
 /// A weak word near the problem: of a state, or of an event that says of what it speaks; a severity may say it, too.
 fn weak(leaves: &Leaves<'_>) -> Option<Said> {
-    let near = |leaf: &Leaf<'_>| leaf.cost <= WEAK_COST_MAX;
+    let near = |leaf: &Leaf<'_>| leaf.cost <= WEAK_COST_MAX && !leaf.is_in_list();
     let is_run_near = |leaf: &Leaf<'_>| leaf.cost <= RUN_COST_MAX && is_run(leaves);
     let state = said(leaves, Role::Status, |leaf, word| {
         near(leaf) && (word == Word::Fine || (word == Word::Success && is_run_near(leaf)))
@@ -205,13 +213,27 @@ fn by_flags(leaves: &Leaves<'_>) -> Option<Status> {
         .map(|(status, _)| status)
 }
 
-/// Words that say that nobody must act, if nothing says more.
+/// Words that say that nobody must act, if nothing says more: of the alert's own state, or of an event that is named so.
 fn by_quiet_words(leaves: &Leaves<'_>) -> Option<Status> {
-    let quiet = |leaf: &Leaf<'_>, word: Word| {
-        leaf.cost <= WEAK_COST_MAX
-            && (word == Word::Notice
-                || (word == Word::Test && leaf.name != "type" && leaf.name != "category"))
+    const EVENTS: [&str; 8] = [
+        "event",
+        "eventtype",
+        "eventname",
+        "action",
+        "alerttype",
+        "notificationtype",
+        "messagetype",
+        "headerevent",
+    ];
+    let near = |leaf: &Leaf<'_>| leaf.cost <= WEAK_COST_MAX && !leaf.is_in_list();
+    let of_state =
+        |leaf: &Leaf<'_>, word: Word| near(leaf) && (word == Word::Notice || word == Word::Test);
+    // A type or a category of "info" is a level, and a "scheduled" job may fail.
+    let of_event = |leaf: &Leaf<'_>, word: Word| {
+        let is_level = leaf.text.to_ascii_lowercase().starts_with("info");
+        of_state(leaf, word) && EVENTS.contains(&&*leaf.name) && !is_level
     };
-    let said = said(leaves, Role::Status, quiet).or_else(|| said(leaves, Role::Event, quiet))?;
+    let said =
+        said(leaves, Role::Status, of_state).or_else(|| said(leaves, Role::Event, of_event))?;
     Some(said.word.status())
 }
