@@ -256,6 +256,9 @@ fn places(length: usize) -> impl Iterator<Item = usize> {
 
 #[test]
 fn auto_takes_no_payload_for_that_of_another_vendor() {
+    /// Formats that another sender speaks, too: `ElastAlert`'s alerter for `PagerTree`, the bodies of Alertmanager's API.
+    const SAME: [(&str, &str); 2] =
+        [("elastalert", "pagertree-webhook"), ("alertmanager", "prometheus")];
     // All of AWS read alike, whichever of them is asked.
     let family = |kind: &str| kind.split('-').next().filter(|it| *it == "aws").map(str::to_owned);
     let auto = kinds::find("auto").expect("it is built in");
@@ -268,8 +271,7 @@ fn auto_takes_no_payload_for_that_of_another_vendor() {
                     let taken = read.taken.expect("auto says what it took").kind;
                     let is_family =
                         family(&taken).is_some() && family(&taken) == family(kind.name());
-                    // ElastAlert's alerter for PagerTree speaks PagerTree's format.
-                    let is_same = taken == "pagertree-webhook" && kind.name() == "elastalert";
+                    let is_same = SAME.contains(&(kind.name(), &*taken));
                     if taken == kind.name() || is_family || is_same {
                         known += 1;
                     } else if taken != "generic" {
