@@ -255,6 +255,41 @@ fn places(length: usize) -> impl Iterator<Item = usize> {
 }
 
 #[test]
+fn auto_takes_no_payload_for_that_of_another_vendor() {
+    /// Formats that another sender speaks, too: `ElastAlert`'s alerter for `PagerTree`, the bodies of Alertmanager's API.
+    const SAME: [(&str, &str); 2] =
+        [("elastalert", "pagertree-webhook"), ("alertmanager", "prometheus")];
+    // All of AWS read alike, whichever of them is asked.
+    let family = |kind: &str| kind.split('-').next().filter(|it| *it == "aws").map(str::to_owned);
+    let auto = kinds::find("auto").expect("it is built in");
+    let (mut known, mut all, mut wrong) = (0, 0, Vec::new());
+    for kind in kinds::builtin().iter().filter(|kind| !matches!(kind.name(), "auto" | "generic")) {
+        for case in cases(kind.name()) {
+            all += 1;
+            match case.normalize(auto, &case.body) {
+                Ok(read) => {
+                    let taken = read.taken.expect("auto says what it took").kind;
+                    let is_family =
+                        family(&taken).is_some() && family(&taken) == family(kind.name());
+                    let is_same = SAME.contains(&(kind.name(), &*taken));
+                    if taken == kind.name() || is_family || is_same {
+                        known += 1;
+                    } else if taken != "generic" {
+                        wrong.push(format!("{} was taken for {taken}", case.name));
+                    }
+                }
+                Err(Error::Ambiguous { candidates }) => {
+                    wrong.push(format!("{} may be one of {candidates:?}", case.name));
+                }
+                Err(_) => {}
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(known * 3 > all * 2, "only {known} of {all} are recognized");
+}
+
+#[test]
 fn truncated_payloads_are_refused() {
     for kind in kinds::builtin() {
         for case in cases(kind.name()) {

@@ -71,7 +71,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let now = payload.received_at;
     let normalized = kinds::normalize(&*kind, &payload).context("normalize payload")?;
-    let mut explained = Explained::new(&routes, &source, &normalized);
+    let taken = normalized.taken.as_ref().map(|taken| taken.kind.as_str());
+    let mut explained = Explained::new(&routes, &source, taken.unwrap_or(kind.name()), &normalized);
     if args.render {
         let base_url = setup.settings.server.public_url.as_deref();
         explained.notifications = Some(explain_render::all(&explained, base_url, now));
@@ -112,6 +113,8 @@ fn source(args: &Args, routes: &Routes, catalog: &Catalog) -> anyhow::Result<(St
 pub(super) struct Explained<'a> {
     pub(super) routes: &'a Routes,
     pub(super) source: &'a str,
+    /// The kind that read the payload.
+    pub(super) kind: &'a str,
     pub(super) normalized: &'a Normalized,
     /// One for each alert.
     pub(super) explanations: Vec<Explanation>,
@@ -120,10 +123,10 @@ pub(super) struct Explained<'a> {
 }
 
 impl<'a> Explained<'a> {
-    fn new(routes: &'a Routes, source: &'a str, normalized: &'a Normalized) -> Self {
+    fn new(routes: &'a Routes, source: &'a str, kind: &'a str, normalized: &'a Normalized) -> Self {
         let alerts = normalized.alerts.iter();
         let explanations = alerts.map(|alert| routes.table.explain(source, alert)).collect();
-        Self { routes, source, normalized, explanations, notifications: None }
+        Self { routes, source, kind, normalized, explanations, notifications: None }
     }
 }
 
@@ -167,7 +170,7 @@ fn report(explained: &Explained<'_>) -> Value {
     let rejected: Vec<Value> =
         normalized.rejected.iter().map(|r| json!({"index": r.index, "reason": r.reason})).collect();
     json!({
-        "source": explained.source, "alerts": alerts, "rejected": rejected,
+        "source": explained.source, "kind": explained.kind, "alerts": alerts, "rejected": rejected,
         "ignored": normalized.ignored, "answer": answer(normalized),
     })
 }

@@ -10,6 +10,9 @@ use crate::domain::{Alert, Explanation, Status};
 pub(super) fn render(explained: &Explained<'_>) -> String {
     let mut out = String::new();
     let normalized = explained.normalized;
+    if normalized.taken.is_some() {
+        line(&mut out, 0, &format!("read as {}", explained.kind));
+    }
     let mut notifications = explained.notifications.iter().flatten();
     for (alert, why) in normalized.alerts.iter().zip(&explained.explanations) {
         describe(&mut out, alert);

@@ -37,6 +37,8 @@ use std::sync::Arc;
 
 use crate::deliver::render::Templates;
 use crate::deliver::senders::{self, SenderKind};
+use crate::ingest::kinds::SourceKind as _;
+use crate::ingest::kinds::auto::Auto;
 use crate::ingest::kinds::table::{self, Table, TableKind};
 use crate::ingest::{Kind, kinds};
 use crate::limits::{TABLE_BYTES_MAX, TABLES_MAX};
@@ -73,6 +75,7 @@ impl Catalog {
             catalog.sources.push(Kind::Table(Arc::new(TableKind(table))));
             Ok(())
         });
+        catalog.choose_among_own();
         reports.extend(tables(receivers, |file, text| {
             let name = Path::new(file).file_stem().and_then(|name| name.to_str()).unwrap_or(file);
             if name == INBOX {
@@ -87,6 +90,21 @@ impl Catalog {
             Ok(())
         }));
         if reports.is_empty() { Ok(catalog) } else { Err(reports) }
+    }
+
+    /// Lets the kind `auto` know the user's own tables, unless one of them is called so.
+    fn choose_among_own(&mut self) {
+        let own: Vec<Arc<TableKind>> = self
+            .sources
+            .iter()
+            .filter_map(
+                |kind| if let Kind::Table(table) = kind { Some(Arc::clone(table)) } else { None },
+            )
+            .collect();
+        let is_auto = |table: &Arc<TableKind>| table.name() == Auto::NAME;
+        if !own.is_empty() && !own.iter().any(is_auto) {
+            self.sources.push(Kind::Auto(Arc::new(Auto::new(own))));
+        }
     }
 
     /// The source kind called `name`.

@@ -161,8 +161,12 @@ pub(super) async fn take_in(
     source: &Source,
     payload: &Payload<'_>,
 ) -> Result<Receipt, Error> {
-    let answers = source.kind.answers();
-    let (rejected, busy) = (answers.rejected.status, answers.busy.status);
+    // Of the kind `auto`, as the kind that it takes would answer; asked only when something fails.
+    let answers = || {
+        let reader = source.kind.reader(payload).ok().flatten();
+        let answers = reader.map_or(source.kind.answers(), |kind| kind.answers());
+        (answers.rejected.status, answers.busy.status)
+    };
     let context = Context {
         ledger: &*shared.store,
         routes: &active.routes,
@@ -172,8 +176,11 @@ pub(super) async fn take_in(
     let taken = ingest::accept(&context, source, payload);
     let taken = tokio::time::timeout(shared.limits.commit_within, taken)
         .await
-        .map_err(|_| Error::TooBusy { busy })?;
-    let receipt = taken.map_err(|error| Error::Ingest { rejected, busy, source: error })?;
+        .map_err(|_| Error::TooBusy { busy: answers().1 })?;
+    let receipt = taken.map_err(|error| {
+        let (rejected, busy) = answers();
+        Error::Ingest { rejected, busy, source: error }
+    })?;
     if receipt.rejected_count > 0 {
         shared.metrics.rejected(&source.name, "alert_not_understood", receipt.rejected_count);
     }
@@ -271,7 +278,7 @@ async fn answer(shared: &Shared, source: &Source, receipt: Receipt) -> Result<Ht
         }
         None => {}
     }
-    let answers = source.kind.answers();
+    let answers = receipt.answers.as_ref().unwrap_or(source.kind.answers());
     let answer = if receipt.rejected_count > 0 { &answers.partly } else { &answers.accepted };
     Ok(in_its_words(answer).unwrap_or_else(|| builder(answer.status).json(&receipt)))
 }

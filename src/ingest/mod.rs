@@ -19,8 +19,9 @@ use crate::store::{self, AlertOutcome, Intake, Ledger, Routed};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::SourceMeter;
 pub use endpoint::Endpoint;
+use kinds::auto::Auto;
 use kinds::table::TableKind;
-use kinds::{Handshake, Normalized, Payload, Rejected, SourceKind};
+use kinds::{Answers, Handshake, Normalized, Payload, Rejected, SourceKind};
 
 /// What reads the payloads of a source.
 #[derive(Clone)]
@@ -29,6 +30,8 @@ pub enum Kind {
     BuiltIn(&'static dyn SourceKind),
     /// The user's own table.
     Table(Arc<TableKind>),
+    /// The one that chooses among all, the user's own tables included.
+    Auto(Arc<Auto>),
 }
 
 impl std::ops::Deref for Kind {
@@ -38,6 +41,7 @@ impl std::ops::Deref for Kind {
         match self {
             Self::BuiltIn(kind) => *kind,
             Self::Table(table) => table.as_ref(),
+            Self::Auto(auto) => auto.as_ref(),
         }
     }
 }
@@ -105,9 +109,15 @@ pub struct Receipt {
     /// Why a payload without alerts is fine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ignored: Option<String>,
+    /// The kind that read it, where the source is of the kind `auto`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
     /// What the sender asked besides.
     #[serde(skip)]
     pub handshake: Option<Handshake>,
+    /// What a sender of that kind is answered.
+    #[serde(skip)]
+    pub answers: Option<Answers>,
 }
 
 /// One refused alert of a payload.
@@ -127,11 +137,12 @@ pub async fn accept(
     source.meter.payloads.inc();
     let normalized = kinds::normalize(&*source.kind, payload)
         .map_err(|error| Error::Normalize { from: Arc::clone(&source.name), source: error })?;
-    let Normalized { alerts, rejected, handshake, ignored } = normalized;
+    let Normalized { alerts, rejected, handshake, ignored, taken } = normalized;
     if alerts.is_empty() && !rejected.is_empty() {
         return Err(Error::NothingReadable { rejected });
     }
-    let mut receipt = Receipt { ignored, handshake, ..Receipt::default() };
+    let (kind, answers) = taken.map(|taken| (taken.kind, taken.answers)).unzip();
+    let mut receipt = Receipt { ignored, kind, handshake, answers, ..Receipt::default() };
     receipt.refuse(rejected);
     let mut alerts = alerts.into_iter().map(|alert| route(context.routes, &source.name, alert));
     loop {

@@ -29,6 +29,10 @@ topics = ["arn:aws:sns:eu-west-1:123456789012:alarms"]
 [sources.generic]
 kind = "generic"
 auth = "none"
+
+[sources.any]
+kind = "auto"
+auth = "none"
 "#;
 
 async fn world() -> World {
@@ -153,6 +157,32 @@ async fn what_cannot_be_read_is_refused_with_a_reason() {
         assert_ne!(answer["error"]["message"], Value::Null);
     }
     assert!((world.metric("alertbridge_rejected_total").await - 4.0).abs() < f64::EPSILON);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn auto_says_which_kind_it_took_or_why_it_cannot() {
+    let world = world().await;
+    let rule = json!({"ruleId": 7, "ruleName": "Disk", "ruleUrl": "https://g.example.com/d/7", "state": "alerting"});
+    let check = json!({
+        "check_id": 12, "check_name": "Shop", "check_type": "HTTP", "previous_state": "UP",
+        "current_state": "DOWN", "importance_level": "HIGH",
+    });
+    let stranger = json!({"summary": "Pump 4 is dry", "site": "north"});
+    for (body, kind) in [(&rule, "grafana"), (&check, "pingdom"), (&stranger, "generic")] {
+        let (status, answer) = world.post("/hooks/any", body).await;
+        assert_eq!((status, &answer["kind"]), (200, &json!(kind)), "{answer}");
+        assert_eq!(answer["accepted"], 1, "{answer}");
+    }
+    let mut both = rule.clone();
+    let members = both.as_object_mut().expect("an object");
+    members.extend(check.as_object().expect("an object").clone());
+    let (status, answer) = world.post("/hooks/any", &both).await;
+    assert_eq!((status, &answer["error"]["code"]), (400, &json!("payload_not_understood")));
+    let text = answer["error"]["message"].as_str().expect("text");
+    assert!(text.contains("grafana, pingdom: set the kind of the source"), "{text}");
+    // A source of one kind names none.
+    let (_, answer) = world.post("/hooks/generic", &stranger).await;
+    assert_eq!(answer.get("kind"), None, "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,8 @@
 use serde_json::{Map, Value};
 
 use super::{
-    Error, Normalized, Payload, Rejected, SourceKind, check_count, generic, read, tree, when, words,
+    Error, Normalized, Payload, Rejected, Seen, Sign, SourceKind, check_count, generic, read, tree,
+    when, words,
 };
 use crate::domain::{Alert, Fingerprinter, Labels, Severity, Status, Timestamp};
 
@@ -57,6 +58,19 @@ impl SourceKind for Alertmanager {
 
     fn auth(&self) -> Vec<&str> {
         vec!["bearer", "basic"]
+    }
+
+    /// The envelope of a group, whoever imitates it; Alertmanager itself says so in `User-Agent`.
+    fn recognizes(&self, seen: &Seen<'_>) -> Option<Sign> {
+        let root = seen.tree.as_object()?;
+        let first = root.get("alerts")?.as_array()?.first();
+        let has = |name: &&str| root.contains_key(*name);
+        let is_group = ["groupLabels", "commonLabels", "groupKey"].iter().any(has)
+            || (has(&"receiver")
+                && first.is_some_and(|it| it.pointer("/labels/alertname").is_some()));
+        let agent = seen.payload.header("user-agent").unwrap_or_default();
+        is_group
+            .then(|| if agent.starts_with("Alertmanager/") { Sign::Header } else { Sign::Shape })
     }
 
     fn normalize(&self, payload: &Payload<'_>) -> Result<Normalized, Error> {

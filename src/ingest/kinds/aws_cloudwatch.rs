@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::domain::{Alert, Life, Severity, Status};
 
-use super::{Error, Normalized, Payload, SourceKind, aws_sns, fields, times};
+use super::{Error, Normalized, Payload, Seen, Sign, SourceKind, aws_sns, fields, times};
 
 /// The kind `aws-cloudwatch`.
 pub(super) struct AwsCloudwatch;
@@ -20,6 +20,14 @@ impl SourceKind for AwsCloudwatch {
 
     fn auth(&self) -> Vec<&str> {
         vec!["sns", "basic", "token"]
+    }
+
+    /// A bare alarm; in SNS, SNS is recognized. The event that invokes a Lambda function holds one, too.
+    fn recognizes(&self, seen: &Seen<'_>) -> Option<Sign> {
+        let has = |pointer: &str| seen.tree.pointer(pointer).is_some();
+        let is_alarm = has("/AlarmName") && (has("/NewStateValue") || has("/NewStateReason"));
+        let is_action = has("/alarmArn") && has("/alarmData");
+        (is_alarm || is_action).then_some(Sign::Shape)
     }
 
     fn normalize(&self, payload: &Payload<'_>) -> Result<Normalized, Error> {

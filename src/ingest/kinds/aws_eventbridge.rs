@@ -10,7 +10,9 @@ use serde_json::Value;
 
 use crate::domain::{Alert, Life, Severity, Status};
 
-use super::{Error, Normalized, Payload, SourceKind, aws_cloudwatch, aws_sns, fields, times};
+use super::{
+    Error, Normalized, Payload, Seen, Sign, SourceKind, aws_cloudwatch, aws_sns, fields, times,
+};
 
 /// The kind `aws-eventbridge`.
 pub(super) struct AwsEventbridge;
@@ -22,6 +24,13 @@ impl SourceKind for AwsEventbridge {
 
     fn auth(&self) -> Vec<&str> {
         vec!["sns", "basic", "token"]
+    }
+
+    fn recognizes(&self, seen: &Seen<'_>) -> Option<Sign> {
+        let first = seen.tree.get(0).unwrap_or(seen.tree);
+        let has = |name: &str| first.get(name).is_some();
+        let names_type = has("detail-type") || has("detailType");
+        (names_type && first.get("detail").is_some_and(Value::is_object)).then_some(Sign::Shape)
     }
 
     fn normalize(&self, payload: &Payload<'_>) -> Result<Normalized, Error> {

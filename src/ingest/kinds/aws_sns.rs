@@ -17,8 +17,8 @@ pub(super) use prose::environment_health;
 pub(super) use services::{compliance, event_severity, standing, word_severity};
 
 use super::{
-    Error, Handshake, Normalized, Payload, Rejected, SourceKind, aws_cloudwatch, aws_eventbridge,
-    fields, generic, times, tree,
+    Error, Handshake, Normalized, Payload, Rejected, Seen, Sign, SourceKind, aws_cloudwatch,
+    aws_eventbridge, fields, generic, times, tree,
 };
 
 /// How often JSON inside a JSON string is unwrapped.
@@ -34,6 +34,27 @@ impl SourceKind for AwsSns {
 
     fn auth(&self) -> Vec<&str> {
         vec!["sns", "basic", "token"]
+    }
+
+    fn over(&self) -> Vec<&str> {
+        vec!["aws-cloudwatch", "aws-eventbridge"]
+    }
+
+    /// The headers of SNS; the envelope, also as Lambda and SQS pass it on.
+    fn recognizes(&self, seen: &Seen<'_>) -> Option<Sign> {
+        const HEADERS: [&str; 2] = ["x-amz-sns-message-type", "x-amz-sns-rawdelivery"];
+        if HEADERS.iter().any(|name| seen.payload.header(name).is_some()) {
+            return Some(Sign::Header);
+        }
+        let is_envelope = |it: &Value| {
+            let has = |names: &[&str]| names.iter().any(|name| it.get(name).is_some());
+            has(&["TopicArn", "TopicARN"]) && has(&["Type", "MessageId"]) && has(&["Message"])
+        };
+        let first = match seen.tree {
+            Value::Array(items) => items.first()?,
+            tree => tree.pointer("/Records/0/Sns").unwrap_or(tree),
+        };
+        is_envelope(first).then_some(Sign::Shape)
     }
 
     fn normalize(&self, payload: &Payload<'_>) -> Result<Normalized, Error> {

@@ -8,7 +8,8 @@
 use serde_json::{Map, Value};
 
 use super::{
-    Error, Normalized, Payload, SourceKind, alertmanager, generic, grafana_legacy, read, tree, when,
+    Error, Normalized, Payload, Seen, Sign, SourceKind, alertmanager, generic, grafana_legacy,
+    read, tree, when,
 };
 use crate::domain::{Alert, Status};
 
@@ -43,6 +44,33 @@ impl SourceKind for Grafana {
 
     fn auth(&self) -> Vec<&str> {
         vec!["grafana", "bearer", "basic"]
+    }
+
+    fn over(&self) -> Vec<&str> {
+        vec!["alertmanager"]
+    }
+
+    /// What Grafana adds to Alertmanager's envelope; a rule of a dashboard; a group of `OnCall`.
+    fn recognizes(&self, seen: &Seen<'_>) -> Option<Sign> {
+        let root = seen.tree.as_object()?;
+        let has = |names: &[&str]| names.iter().all(|name| root.contains_key(*name));
+        let first = || root.get("alerts")?.as_array()?.first();
+        let adds = || {
+            let names = ["valueString", "silenceURL", "dashboardURL", "panelURL", "values"];
+            has(&["orgId"])
+                || first().is_some_and(|it| names.iter().any(|name| it.get(*name).is_some()))
+        };
+        let is_group =
+            has(&["alerts"]) && (has(&["groupLabels"]) || has(&["commonLabels"])) && adds();
+        let is_rule = has(&["ruleId", "state"])
+            && ["ruleUrl", "ruleName", "evalMatches"].iter().any(|name| root.contains_key(*name));
+        let is_on_call = has(&["alert_uid", "title"])
+            || (has(&["event"]) && seen.tree.pointer("/alert_group/id").is_some());
+        let is_mine = is_group || is_rule || is_on_call;
+        is_mine.then(|| {
+            let agent = seen.payload.header("user-agent").unwrap_or_default();
+            if agent.starts_with("Grafana") { Sign::Header } else { Sign::Shape }
+        })
     }
 
     fn normalize(&self, payload: &Payload<'_>) -> Result<Normalized, Error> {

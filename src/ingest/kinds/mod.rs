@@ -21,6 +21,7 @@
 //!
 //! An unknown status word must never read as resolved; unknown fields never fail a payload.
 
+pub mod auto;
 pub mod bound;
 pub mod read;
 pub mod tree;
@@ -45,6 +46,9 @@ use std::sync::LazyLock;
 pub use self::table::Answers;
 use crate::domain::{Alert, Timestamp};
 use crate::limits::{ALERTS_PER_PAYLOAD_MAX, ANSWER_BYTES_MAX, INFLATED_BYTES_MAX};
+
+/// The label that names the kind that `auto` took.
+pub const KIND_LABEL: &str = "alertbridge_kind";
 
 /// What a sender sent, after authentication and inflating. Nothing here is logged.
 #[derive(Clone, Copy, Debug)]
@@ -102,6 +106,16 @@ pub struct Normalized {
     pub handshake: Option<Handshake>,
     /// Why a payload without alerts is fine ("test message", "deployment started").
     pub ignored: Option<String>,
+    /// The kind that read it, where the kind of the source left that open.
+    pub taken: Option<Taken>,
+}
+
+/// The kind that `auto` took for a payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    pub kind: String,
+    /// What its sender is answered.
+    pub answers: Answers,
 }
 
 /// One alert of a payload that could not be read; the others are kept.
@@ -136,6 +150,9 @@ pub enum Error {
     /// Valid syntax that this kind does not know.
     #[error("payload is not one of {kind}: {detail}")]
     Shape { kind: String, detail: String },
+    /// Several kinds take it for theirs.
+    #[error("payload may be one of {}: set the kind of the source", candidates.join(", "))]
+    Ambiguous { candidates: Vec<String> },
     /// A limit of `limits.rs`.
     #[error("payload exceeds {limit}: {detail}")]
     TooLarge { limit: &'static str, detail: String },
@@ -161,6 +178,16 @@ pub trait SourceKind: Send + Sync {
         None
     }
 
+    /// Names of the kinds that this one is a special form of: a payload that both recognize is of this one.
+    fn over(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    /// The kind that reads `payload`, where this one leaves that open (`auto`); else nothing.
+    fn reader<'a>(&'a self, _payload: &Payload<'_>) -> Result<Option<&'a dyn SourceKind>, Error> {
+        Ok(None)
+    }
+
     /// What its sender is answered.
     fn answers(&self) -> &Answers {
         const { &Answers::DEFAULT }
@@ -176,7 +203,11 @@ pub fn normalize(kind: &dyn SourceKind, payload: &Payload<'_>) -> Result<Normali
         let detail = format!("{} bytes, at most {INFLATED_BYTES_MAX}", payload.body.len());
         return Err(Error::TooLarge { limit: "INFLATED_BYTES_MAX", detail });
     }
-    let mut normalized = kind.normalize(payload)?;
+    let reader = kind.reader(payload)?;
+    let mut normalized = reader.unwrap_or(kind).normalize(payload)?;
+    if let Some(reader) = reader {
+        take_note(reader, &mut normalized);
+    }
     check_count(normalized.alerts.len() + normalized.rejected.len())?;
     let mut kept = Vec::with_capacity(normalized.alerts.len());
     for alert in normalized.alerts {
@@ -199,6 +230,15 @@ pub fn normalize(kind: &dyn SourceKind, payload: &Payload<'_>) -> Result<Normali
     Ok(normalized)
 }
 
+/// Says which kind read a payload where the configuration does not: in the answer, and on each alert for its routes.
+fn take_note(reader: &dyn SourceKind, normalized: &mut Normalized) {
+    for alert in &mut normalized.alerts {
+        alert.labels.insert(KIND_LABEL.to_owned(), reader.name().to_owned());
+    }
+    let (kind, answers) = (reader.name().to_owned(), reader.answers().clone());
+    normalized.taken = Some(Taken { kind, answers });
+}
+
 /// Refuses payloads of too many alerts; kinds with lists ask before they read the first.
 pub fn check_count(alerts: usize) -> Result<(), Error> {
     if alerts <= ALERTS_PER_PAYLOAD_MAX {
@@ -219,6 +259,7 @@ pub fn builtin() -> &'static [&'static dyn SourceKind] {
         let modules: [&'static dyn SourceKind; _] = [
             // One line each, in alphabetical order.
             &alertmanager::Alertmanager,
+            &auto::BUILT_IN,
             &aws_cloudwatch::AwsCloudwatch,
             &aws_eventbridge::AwsEventbridge,
             &aws_sns::AwsSns,

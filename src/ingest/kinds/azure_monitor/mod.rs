@@ -25,7 +25,9 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::{Alert, Severity, Timestamp};
 
-use super::{Error, Handshake, Normalized, Payload, Rejected, SourceKind, fields, generic};
+use super::{
+    Error, Handshake, Normalized, Payload, Rejected, Seen, Sign, SourceKind, fields, generic,
+};
 
 /// The kind `azure-monitor`.
 pub(super) struct AzureMonitor;
@@ -37,6 +39,39 @@ impl SourceKind for AzureMonitor {
 
     fn auth(&self) -> Vec<&str> {
         vec!["entra", "basic", "token"]
+    }
+
+    /// A schema that names itself, the objects that only Azure's older schemas have, and the question of Event Grid.
+    fn recognizes(&self, seen: &Seen<'_>) -> Option<Sign> {
+        const SCHEMAS: [&str; 5] = [
+            "azuremonitorcommonalertschema",
+            "azuremonitormetricalert",
+            "microsoft.insights/activitylogs",
+            "microsoft.insights/logalert",
+            "aip budget notification",
+        ];
+        let first = seen.tree.get(0).unwrap_or(seen.tree);
+        let data = first.get("data").unwrap_or(first);
+        let schema = |body: &Value| {
+            let schema = fields::text(body, "/schemaId").unwrap_or_default().to_ascii_lowercase();
+            SCHEMAS.contains(&schema.as_str())
+        };
+        let has =
+            |pointers: &[&str]| pointers.iter().all(|pointer| data.pointer(pointer).is_some());
+        let is_validation = fields::first(first, &["/eventType", "/type"]).is_some_and(|it| {
+            it.eq_ignore_ascii_case("Microsoft.EventGrid.SubscriptionValidationEvent")
+        });
+        let is_mine = is_validation
+            || schema(first)
+            || schema(data)
+            || has(&["/essentials/alertRule", "/essentials/monitorCondition"])
+            || has(&["/context/activityLog"])
+            || (has(&["/context/resourceId"]) && has(&["/context/condition"]))
+            || has(&["/context/resourceGroupName", "/context/subscriptionId"])
+            || has(&["/context/oldCapacity", "/context/newCapacity"])
+            || has(&["/AlertRuleName", "/SubscriptionId"])
+            || has(&["/AlertRuleName", "/AlertThresholdOperator"]);
+        is_mine.then_some(Sign::Shape)
     }
 
     fn normalize(&self, payload: &Payload<'_>) -> Result<Normalized, Error> {

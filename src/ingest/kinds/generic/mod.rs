@@ -1,25 +1,39 @@
 //! Anybody's payload without a table: reads title, status, severity and the rest by the names such fields usually have,
 //! so that `{"title": "...", "severity": "..."}` and an unknown vendor's payload both page with readable text.
 //!
-//! It fails towards telling people: an unknown word fires, `resolved` needs a clear word, and what is not understood
-//! is kept as labels. A table says it better; `docs/sources.md` has the format.
+//! Each scalar gets the roles that its name may have (`names`) and a distance from the problem by the objects around it
+//! (`leaves`); the nearest of the best name wins. It fails towards telling people: an unknown word fires, `resolved`
+//! needs a clear word, and what is not understood is kept as labels. A table says it better; `docs/sources.md` has the
+//! format.
 
+mod chatter;
+mod details;
+mod expand;
 mod identity;
 mod leaves;
+mod lists;
+mod marks;
 mod names;
+mod places;
+mod severity;
+mod spelling;
+mod states;
+mod title;
+mod verdict;
+
+use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
 use self::leaves::{Leaf, Leaves};
-use super::{
-    Error, Normalized, Payload, Rejected, SourceKind, check_count, read, tree, when, words,
-};
+use self::names::Role;
+use super::{Error, Normalized, Payload, Rejected, SourceKind, check_count, read, tree, when};
 use crate::domain::{Alert, Life, Severity, Status, Timestamp};
 
-/// Longest text that becomes a label; longer ones become annotations.
-const LABEL_CHARS_MAX: usize = 256;
 /// Times before this are durations or zero values, not times: 2000-01-01.
 const EARLIEST_SECONDS: i64 = 946_684_800;
+/// How far a line `name: value` of a text is from the problem: any member is nearer.
+const LINE_COST: u32 = 20;
 
 /// The kind `generic`.
 #[derive(Debug)]
@@ -35,7 +49,8 @@ impl SourceKind for Generic {
     }
 
     fn normalize(&self, payload: &Payload<'_>) -> Result<Normalized, Error> {
-        let tree = tree::parse(payload)?;
+        let mut tree = tree::parse(payload)?;
+        add_request(&mut tree, payload);
         if matches!(tree, Value::Null | Value::Bool(_) | Value::Number(_)) {
             let detail = format!("body is {}", read::type_name(&tree));
             return Err(Error::Shape { kind: self.name().to_owned(), detail });
@@ -51,37 +66,72 @@ impl SourceKind for Generic {
     }
 }
 
+/// What senders say beside the body: parameters of the address (`/hooks/shop?env=prod`), and the name of the event in a
+/// header (`X-Acme-Event: alert.resolved`). What the body says wins.
+fn add_request(tree: &mut Value, payload: &Payload<'_>) {
+    const EVENT_BYTES_MAX: usize = 80;
+    let Value::Object(members) = tree else { return };
+    if let Ok(Value::Object(parameters)) = tree::query(payload.query) {
+        for (name, value) in parameters {
+            members.entry(name).or_insert(value);
+        }
+    }
+    let is_event = |name: &str| {
+        name.starts_with("x-")
+            && ["-event", "-event-type", "-topic"].iter().any(|end| name.ends_with(end))
+    };
+    let event = payload
+        .headers
+        .iter()
+        .find(|(name, value)| is_event(name) && value.len() <= EVENT_BYTES_MAX);
+    if let Some((_, event)) = event {
+        members.entry("header_event").or_insert_with(|| Value::String(event.clone()));
+    }
+}
+
 /// Whether an object names itself at its top level: enough to guess the rest.
 pub(super) fn has_title(root: &Map<String, Value>) -> bool {
     let leaves = Leaves::of_top(root);
-    leaves.first(names::TITLE, has_letters).is_some()
-        || leaves.first(names::TEXT, has_letters).is_some()
+    [Role::Title, Role::Summary, Role::Subject, Role::Text]
+        .into_iter()
+        .any(|role| leaves.near(role, title::has_letters).is_some())
 }
 
 /// The alerts of any tree: an array of objects (also inside `alerts` and the like) is several, text is one.
 pub(super) fn guess(tree: &Value) -> Result<Normalized, Error> {
-    let (items, outer) = match tree {
-        Value::Array(items) => (items.as_slice(), None),
-        Value::Object(root) => match names::LISTS.iter().find_map(|name| list(root.get(*name))) {
-            Some(items) => (items, Some(root)),
-            None => (std::slice::from_ref(tree), None),
-        },
-        _ => (std::slice::from_ref(tree), None),
+    let tree = &*expand::expand(tree);
+    // Questions come alone, also in a list.
+    let alone = match tree {
+        Value::Array(items) if items.len() == 1 => &items[0],
+        tree => tree,
     };
+    if let Value::Object(root) = alone
+        && let Some(chatter) = chatter::of(root)
+    {
+        return Ok(chatter);
+    }
+    let lists::Found { items, around } = lists::find(tree);
     if items.is_empty() {
         let ignored = Some("the list holds no alerts".to_owned());
         return Ok(Normalized { ignored, ..Normalized::default() });
     }
     check_count(items.len())?;
+    let outer = around.map(|root| Leaves::around(root, items));
     let mut normalized = Normalized::default();
+    let mut keys = HashSet::new();
     for (index, item) in (0_u32..).zip(items) {
         let read = match item {
-            Value::Object(item) => from_object(item, outer),
+            Value::Object(item) => from_object(item, outer.as_ref()),
             Value::String(text) => from_text(text),
             _ => None,
         };
         match read {
-            Some(alert) => normalized.alerts.push(Alert { index, ..alert }),
+            Some(mut alert) => {
+                if !identity::is_of_problem(&alert.key) && !keys.insert(alert.key.clone()) {
+                    alert.key = identity::apart(&alert);
+                }
+                normalized.alerts.push(Alert { index, ..alert });
+            }
             None => normalized.rejected.push(Rejected {
                 index,
                 reason: format!("{} without anything to read", read::type_name(item)),
@@ -91,153 +141,95 @@ pub(super) fn guess(tree: &Value) -> Result<Normalized, Error> {
     Ok(normalized)
 }
 
-fn list(value: Option<&Value>) -> Option<&[Value]> {
-    match value {
-        Some(Value::Array(items)) if items.iter().any(Value::is_object) => Some(items),
-        _ => None,
-    }
-}
-
+/// A text for people: its first line is the title, lines of `name: value` are fields.
 fn from_text(text: &str) -> Option<Alert> {
     let title = read::first_line(text);
     if title.is_empty() {
         return None;
     }
     let mut alert = Alert::new(identity::of_text(title), title);
-    let leading = leading_word(title);
-    alert.status = names::strong_status(&leading).unwrap_or(Status::Firing);
-    alert.severity = title_severity(title).unwrap_or_default();
+    let mut leaves = Leaves::default();
+    leaves.add_lines(text, LINE_COST);
+    alert.status = verdict::by_title(title).unwrap_or(Status::Firing);
+    alert.severity =
+        severity::of_title(title).or_else(|| severity::of(&leaves, None, None)).unwrap_or_default();
     alert.life = Life::Expires;
     alert.text = (text.trim() != title).then(|| text.trim().to_owned());
+    fill(&leaves, None, &mut alert);
     Some(alert)
 }
 
-fn from_object(item: &Map<String, Value>, outer: Option<&Map<String, Value>>) -> Option<Alert> {
+fn from_object(item: &Map<String, Value>, outer: Option<&Leaves<'_>>) -> Option<Alert> {
     let mut leaves = Leaves::of(item);
-    if let Some(outer) = outer {
-        leaves.add_outer(outer);
-    }
-    let named = leaves
-        .text(names::TITLE)
-        // A single word is more likely the name of an event than a sentence for people.
-        .or_else(|| leaves.first(names::TEXT, |text| has_letters(text) && text.contains(' ')))
-        .or_else(|| leaves.first(names::TEXT, has_letters));
-    let title = match named {
-        Some(leaf) => read::first_line(&leaf.text).to_owned(),
-        None => leaves.summary()?,
+    let fields = verdict::by_fields(&leaves, outer);
+    let title = title::of(&leaves, outer, fields)?;
+    let verdict = verdict::of(&leaves, fields, title.written.as_deref());
+    let mut alert = Alert::new("", title.line);
+    alert.status = verdict.status;
+    alert.life = match verdict.status {
+        Status::Notice => Life::Event,
+        _ if verdict.is_said => Life::Resolves,
+        _ => Life::Expires,
     };
-    let leading = leading_word(&title);
-    let mut alert = Alert::new("", title);
-    let word = status(&leaves).or_else(|| names::strong_status(&leading));
-    alert.status = word.unwrap_or(Status::Firing);
-    alert.life = if word.is_some() { Life::Resolves } else { Life::Expires };
-    alert.severity = severity(&leaves).or_else(|| title_severity(&alert.title)).unwrap_or_default();
-    let text = |names| leaves.text(names).map(|leaf| leaf.text.to_string());
-    alert.resource = text(names::RESOURCE);
-    alert.service = text(names::SERVICE);
-    alert.env = text(names::ENV);
-    alert.alertname = text(names::ALERTNAME);
+    let is_text = |text: &str| read::first_line(text) != alert.title && text.contains(' ');
     alert.text = leaves
-        .first(names::TEXT, |text| text.contains(' ') && read::first_line(text) != alert.title)
-        .or_else(|| leaves.first(names::TEXT, |text| text.lines().nth(1).is_some()))
+        .near(Role::Text, is_text)
+        .or_else(|| leaves.near(Role::Text, |text| text.lines().nth(1).is_some()))
         .map(|leaf| leaf.text.to_string());
-    let time = |names| leaves.find(names, |leaf| time(leaf.value)).map(|(at, _)| at);
-    alert.observed_at = match alert.status {
-        Status::Resolved => time(names::ENDED).or_else(|| time(names::OBSERVED)),
-        _ => time(names::OBSERVED),
-    };
-    alert.started_at = time(names::STARTED);
-    alert.key = identity::of(&leaves, &alert, word.is_some());
-    keep_details(&leaves, &mut alert);
+    if let Some(text) = &alert.text {
+        leaves.add_lines(text, LINE_COST);
+    }
+    // The marks of a message that it is over speak of the past: "DOWN -> UP".
+    let marked = title.written.as_deref().filter(|_| alert.status != Status::Resolved);
+    let is_news = alert.status == Status::Notice || verdict.is_success;
+    let least = if is_news { Severity::Info } else { Severity::Unknown };
+    alert.severity = severity::of(&leaves, outer, marked).unwrap_or(least);
+    fill(&leaves, outer, &mut alert);
+    let subject = title::subject(&leaves).or_else(|| outer.and_then(title::subject));
+    alert.alertname.clone_from(&subject);
+    alert.key = identity::of(
+        &leaves,
+        &alert,
+        subject.as_deref(),
+        title.written.as_deref(),
+        verdict.is_said,
+    );
+    details::keep(&leaves, &mut alert);
     Some(alert)
 }
 
-/// The first known word of a status field, shallow first. A weak word such as `ok` loses against any word of trouble.
-fn status(leaves: &Leaves<'_>) -> Option<Status> {
-    let strong = leaves.find(names::STATUS, |leaf| names::strong_status(&leaf.text));
-    if let Some((status, _)) = strong {
-        return Some(status);
-    }
-    let weak = |leaf: &Leaf<'_>| names::weak_resolved(&leaf.text).then_some(Status::Resolved);
-    if let Some((status, _)) = leaves.find(names::STATUS, weak) {
-        return Some(status);
-    }
-    let flag = |names, status| {
-        leaves.find(names, |leaf| match &*leaf.text.to_ascii_lowercase() {
-            "true" | "yes" | "1" => Some(status),
-            _ => time(leaf.value).map(|_| status),
-        })
-    };
-    flag(names::RESOLVED_FLAGS, Status::Resolved)
-        .or_else(|| flag(names::ACKNOWLEDGED_FLAGS, Status::Acknowledged))
-        .map(|(status, _)| status)
-}
-
-fn severity(leaves: &Leaves<'_>) -> Option<Severity> {
-    let by_word = |leaf: &Leaf<'_>| {
-        words::severity(&leaf.text).or_else(|| words::severity(&leading_word(&leaf.text)))
-    };
-    let by_priority = |leaf: &Leaf<'_>| words::priority(&leaf.text);
-    // A status tells severity only where it is one: `critical`, not `alert` or `ok`.
-    let by_status = |leaf: &Leaf<'_>| {
-        words::severity(&leaf.text).filter(|severity| {
-            *severity >= Severity::Warning && !leaf.text.eq_ignore_ascii_case("alert")
-        })
-    };
-    leaves
-        .find(names::SEVERITY, by_word)
-        .or_else(|| leaves.find(names::PRIORITY, by_priority))
-        .or_else(|| leaves.find(names::STATUS, by_status))
-        .map(|(severity, _)| severity)
-}
-
-/// Everything that was sent stays readable: URLs as links, short values as labels, long ones as annotations.
-fn keep_details(leaves: &Leaves<'_>, alert: &mut Alert) {
-    for leaf in leaves.own() {
-        if names::is_secret(&leaf.name) {
-            continue;
-        }
-        if super::bound::is_link(&leaf.text) {
-            read::add_link(&mut alert.links, &leaf.link_name(), Some(&leaf.text));
-            continue;
-        }
-        if *leaf.text == *alert.title || alert.text.as_deref() == Some(&*leaf.text) {
-            continue;
-        }
-        let label = leaf.label();
-        let map = if leaf.text.len() <= LABEL_CHARS_MAX {
-            &mut alert.labels
-        } else {
-            &mut alert.annotations
+/// The fields that are looked up alike: where, and when.
+fn fill(leaves: &Leaves<'_>, outer: Option<&Leaves<'_>>, alert: &mut Alert) {
+    const FIELD_BYTES_MAX: usize = 200;
+    let is_name = |text: &str| text.len() <= FIELD_BYTES_MAX && !matches!(text, "true" | "false");
+    let text = |role| {
+        let near = |leaves: &Leaves<'_>| {
+            leaves.near(role, is_name).map(|leaf| read::first_line(&leaf.text).to_owned())
         };
-        map.entry(label).or_insert_with(|| leaf.text.to_string());
-    }
+        near(leaves).or_else(|| near(outer?))
+    };
+    alert.resource = text(Role::Resource);
+    alert.service = text(Role::Service);
+    alert.env = text(Role::Env);
+    let at = |role| {
+        // What tells of the end was created at the end.
+        let is_end = |name: &str| alert.status == Status::Resolved && name.starts_with("created");
+        let find = |leaves: &Leaves<'_>| {
+            let read = |leaf: &Leaf<'_>| (!is_end(&leaf.name)).then(|| time(&leaf.value))?;
+            leaves.best(role, read).map(|(at, _)| at)
+        };
+        find(leaves).or_else(|| find(outer?))
+    };
+    let observed_at = match alert.status {
+        Status::Resolved => at(Role::Ended).or_else(|| at(Role::Observed)),
+        _ => at(Role::Observed),
+    };
+    let started_at = at(Role::Started);
+    (alert.observed_at, alert.started_at) = (observed_at, started_at);
 }
 
 fn time(value: &Value) -> Option<Timestamp> {
     when::Format::Auto.read(value).filter(|at| at.as_secs() >= EARLIEST_SECONDS)
-}
-
-fn has_letters(text: &str) -> bool {
-    text.chars().any(char::is_alphabetic)
-}
-
-/// The first word without its brackets and colon: `[Recovered on web]` and `RESOLVED: disk full` begin with it.
-fn leading_word(text: &str) -> String {
-    text.split(|c: char| !c.is_alphanumeric() && c != '-' && c != '_')
-        .find(|word| !word.is_empty())
-        .unwrap_or("")
-        .to_owned()
-}
-
-/// The severity that a title begins with, or that stands in capitals near its begin (`SMTP CRITICAL - no answer`).
-fn title_severity(title: &str) -> Option<Severity> {
-    const WORDS_LOOKED_AT: usize = 3;
-    let capitals = |word: &&str| word.len() > 1 && !word.chars().any(char::is_lowercase);
-    words::severity(&leading_word(title)).or_else(|| {
-        let near = title.split(|c: char| !c.is_alphanumeric()).take(WORDS_LOOKED_AT);
-        near.filter(capitals).find_map(words::severity)
-    })
 }
 
 #[cfg(test)]
@@ -258,7 +250,7 @@ mod tests {
             (json!({"title": "x"}), Status::Firing, Life::Expires),
             (json!({"title": "x", "status": "success"}), Status::Firing, Life::Expires),
             (json!({"title": "x", "status": 0}), Status::Firing, Life::Expires),
-            (json!({"title": "x", "status": "unresolved"}), Status::Firing, Life::Expires),
+            (json!({"title": "x", "status": "unresolved"}), Status::Firing, Life::Resolves),
             (json!({"title": "x", "state": "OK"}), Status::Resolved, Life::Resolves),
             (
                 json!({"title": "x", "status": "ok", "a": {"state": "down"}}),
@@ -328,7 +320,7 @@ mod tests {
             "host": {"name": "pay-1"}, "service": "payments", "Environment": "prod",
             "apiToken": "geheim", "thresholdMs": 250,
         }));
-        assert_eq!(alert.title, "Payment latency high");
+        assert_eq!(alert.title, "checkout: Payment latency high");
         assert_eq!(alert.severity, Severity::Error);
         assert_eq!(alert.resource.as_deref(), Some("pay-1"));
         assert_eq!(alert.service.as_deref(), Some("payments"));

@@ -158,6 +158,10 @@ impl SourceKind for Builtin {
         self.table().answers()
     }
 
+    fn over(&self) -> Vec<&str> {
+        self.table().over()
+    }
+
     fn recognizes(&self, seen: &Seen<'_>) -> Option<Sign> {
         self.table().recognizes(seen)
     }

@@ -54,6 +54,8 @@ pub struct Table {
     about: String,
     /// Names of authentication profiles, strongest first.
     auth: Vec<String>,
+    /// Names of the kinds that it is a special form of.
+    over: Vec<String>,
     auto: Auto,
     absent: Option<Regex>,
     decode: Vec<Decode>,
@@ -157,6 +159,10 @@ impl SourceKind for TableKind {
 
     fn answers(&self) -> &Answers {
         &self.0.answers
+    }
+
+    fn over(&self) -> Vec<&str> {
+        self.0.over.iter().map(String::as_str).collect()
     }
 
     fn recognizes(&self, seen: &Seen<'_>) -> Option<Sign> {

@@ -14,7 +14,7 @@ use super::{Auto, METHODS, Otherwise, Table, answers, decode, rules, times, voca
 use crate::domain::Life;
 use crate::ingest::auth::profiles;
 
-const TABLE_KEYS: [&str; 12] = [
+const TABLE_KEYS: [&str; 13] = [
     "kind",
     "vendor",
     "about",
@@ -26,6 +26,7 @@ const TABLE_KEYS: [&str; 12] = [
     "methods",
     "answers",
     "otherwise",
+    "over",
     "shape",
 ];
 const SHAPE_KEYS: [&str; 25] = [
@@ -88,6 +89,7 @@ pub(super) fn table(
         about: root.text("about", problems).unwrap_or_default().to_owned(),
         auth: auth(&root, problems),
         auto: auto(&root, problems),
+        over: root.texts("over", problems).iter().map(|it| (*it.get_ref()).to_owned()).collect(),
         absent: root.get("absent").and_then(|item| whole(item, problems)),
         decode: decode::read(&root, problems),
         methods: methods(&root, problems),

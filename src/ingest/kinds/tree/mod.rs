@@ -1,9 +1,10 @@
-//! Any body as one tree: JSON, form, query, XML and plain text become a `serde_json::Value`.
+//! Any body as one tree: JSON, forms of both encodings, query, XML and plain text become a `serde_json::Value`.
 //!
 //! The content type is a hint only: SNS sends JSON as `text/plain`, `curl -d` sends JSON as a form. What the bytes look
 //! like decides. A form or query becomes an object of strings, plain text becomes a string. Everything is linear in the
 //! size of the body; depth and number of values are counted before anything is allocated.
 
+mod multipart;
 mod xml;
 
 pub use xml::parse as xml;
@@ -18,11 +19,15 @@ const CREDENTIAL_PARAMETERS: [&str; 2] = ["auth", "access_token"];
 
 /// The tree of `payload`: its body, or its query where it has none (GET).
 pub fn parse(payload: &Payload<'_>) -> Result<Value, Error> {
+    let media_type = payload.media_type();
+    if media_type == "multipart/form-data" && payload.body.trim_ascii_start().starts_with(b"--") {
+        let content_type = payload.header("content-type").unwrap_or("");
+        return multipart::parse(content_type, payload.body).and_then(held);
+    }
     let body = text(payload.body)?;
     if body.trim_start().is_empty() {
         return query(payload.query);
     }
-    let media_type = payload.media_type();
     match sniff(body, &media_type) {
         Format::Json => json(body),
         Format::JsonOrText => match json(body) {
@@ -31,7 +36,6 @@ pub fn parse(payload: &Payload<'_>) -> Result<Value, Error> {
         },
         Format::Xml => xml::parse(body),
         Format::Form => form(body),
-        Format::Multipart => Err(syntax("form", "multipart bodies are not read")),
         Format::Text => Ok(Value::String(body.trim().to_owned())),
     }
 }
@@ -63,7 +67,6 @@ enum Format {
     JsonOrText,
     Xml,
     Form,
-    Multipart,
     Text,
 }
 
@@ -80,7 +83,6 @@ fn sniff(body: &str, media_type: &str) -> Format {
         },
         _ if declared_json => Format::Json,
         Some(b'<') => Format::Xml,
-        _ if media_type == "multipart/form-data" => Format::Multipart,
         _ if media_type == "text/plain" => Format::Text,
         _ if looks_like_form(body) => Format::Form,
         _ => Format::Text,
@@ -103,15 +105,20 @@ fn looks_like_form(body: &str) -> bool {
         && !body.bytes().any(|byte| byte.is_ascii_whitespace())
 }
 
-/// A form body. A lone or accompanied `payload` field that holds JSON is the payload (Slack, Travis and others).
+/// A form body.
 fn form(body: &str) -> Result<Value, Error> {
-    let tree = pairs(body.trim_end())?;
-    if let Some(inner) = tree.get("payload").and_then(Value::as_str)
-        && inner.trim_start().starts_with(['{', '['])
-    {
-        return json(inner);
+    match pairs(body.trim_end())? {
+        Value::Object(members) => held(members),
+        tree => Ok(tree),
     }
-    Ok(tree)
+}
+
+/// What a form holds. A lone or accompanied `payload` field of JSON is the payload (Slack, Travis and others).
+fn held(members: Map<String, Value>) -> Result<Value, Error> {
+    match members.get("payload").and_then(Value::as_str) {
+        Some(inner) if inner.trim_start().starts_with(['{', '[']) => json(inner),
+        _ => Ok(Value::Object(members)),
+    }
 }
 
 fn pairs(raw: &str) -> Result<Value, Error> {
@@ -217,6 +224,10 @@ mod tests {
         check("", "[FIRING] disk = full", json!("[FIRING] disk = full"));
         check("text/plain", "level=error", json!("level=error"));
         check("", "<a>1</a>", json!({"a": "1"}));
+        let part =
+            "--x\r\nContent-Disposition: form-data; name=\"payload\"\r\n\r\n{\"a\":1}\r\n--x--";
+        check("multipart/form-data; boundary=x", part, json!({"a": 1}));
+        check("multipart/form-data; boundary=x", "{\"a\":1}", json!({"a": 1}));
     }
 
     #[test]
@@ -238,7 +249,7 @@ mod tests {
             ("", deep.as_bytes(), "payload exceeds PAYLOAD_DEPTH_MAX"),
             ("", many.as_bytes(), "payload exceeds PAYLOAD_VALUES_MAX"),
             ("", b"", "body is not valid JSON: body is empty"),
-            ("multipart/form-data; boundary=x", b"--x", "body is not valid form: multipart"),
+            ("multipart/form-data; boundary=x", b"--x", "body is not valid multipart form: "),
         ];
         for (content_type, body, expected) in rows {
             let error =
