@@ -256,9 +256,14 @@ fn places(length: usize) -> impl Iterator<Item = usize> {
 
 #[test]
 fn auto_takes_no_payload_for_that_of_another_vendor() {
-    /// Formats that another sender speaks, too: `ElastAlert`'s alerter for `PagerTree`, the bodies of Alertmanager's API.
-    const SAME: [(&str, &str); 2] =
-        [("elastalert", "pagertree-webhook"), ("alertmanager", "prometheus")];
+    /// Formats that another sender speaks, too: `ElastAlert`'s alerter for `PagerTree`, PRTG's script for Grafana `OnCall`,
+    /// Alertmanager's webhook at GitLab, the bodies of Alertmanager's API.
+    const SAME: [(&str, &str); 4] = [
+        ("elastalert", "pagertree-webhook"),
+        ("prtg", "grafana"),
+        ("gitlab-alert-endpoint", "alertmanager"),
+        ("alertmanager", "prometheus"),
+    ];
     // All of AWS read alike, whichever of them is asked.
     let family = |kind: &str| kind.split('-').next().filter(|it| *it == "aws").map(str::to_owned);
     let auto = kinds::find("auto").expect("it is built in");
