@@ -299,9 +299,9 @@ fn truncated_payloads_are_refused() {
     for kind in kinds::builtin() {
         for case in cases(kind.name()) {
             let whole = case.body.trim_ascii();
+            let is_json = serde_json::from_slice::<Value>(whole).is_ok();
             for end in places(whole.len()) {
                 let read = check(*kind, &case, &whole[..end]);
-                let is_json = whole.starts_with(b"{") || whole.starts_with(b"[");
                 if is_json && !case.is_query() {
                     assert!(read.is_err(), "{} cut at {end} was taken", case.name);
                 }
