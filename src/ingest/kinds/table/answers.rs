@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use super::choices::field;
 use super::field::Field;
-use super::reader::{Problem, Section, problem};
+use super::late::Problems;
+use super::reader::{Section, problem};
 
 /// One answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +54,7 @@ pub(super) struct Reply {
 }
 
 /// Reads `answer` of a shape that is no alert.
-pub(super) fn reply(section: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Option<Reply> {
+pub(super) fn reply(section: &Section<'_, '_>, problems: &mut Problems) -> Option<Reply> {
     let inner = section.section("answer", problems)?;
     inner.only(&["status", "body", "type"], problems);
     Some(Reply {
@@ -64,7 +65,7 @@ pub(super) fn reply(section: &Section<'_, '_>, problems: &mut Vec<Problem>) -> O
 }
 
 /// The HTTP status under `status`.
-fn status(section: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Option<u16> {
+fn status(section: &Section<'_, '_>, problems: &mut Problems) -> Option<u16> {
     let item = section.get("status")?;
     let status = item.get_ref().as_integer().and_then(|it| it.as_str().parse::<u16>().ok());
     let status = status.filter(|status| (200..600).contains(status));
@@ -76,7 +77,7 @@ fn status(section: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Option<u16>
 }
 
 /// Reads `[answers]`.
-pub(super) fn parse(section: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Answers {
+pub(super) fn parse(section: &Section<'_, '_>, problems: &mut Problems) -> Answers {
     section.only(&["accepted", "partly", "rejected", "busy"], problems);
     let mut answers = Answers::DEFAULT;
     let places = [

@@ -136,7 +136,7 @@ struct Builtin {
 impl Builtin {
     fn table(&self) -> &TableKind {
         self.table.get_or_init(|| {
-            TableKind(Table::parse(self.text, self.name).expect("built-in tables are tested"))
+            TableKind(Table::read(self.text, self.name, false).expect("built-in tables are tested"))
         })
     }
 }

@@ -1,34 +1,29 @@
 //! How fields are written: pointers, paths, templates, fixed texts and pieces of texts.
 
-use regex::{Regex, RegexBuilder};
 use serde_json_path::JsonPath;
 
 use super::field::{Choice, Field, Piece};
+use super::late::{Late, Pattern, Problems};
 use super::place::Place;
-use super::reader::{Item, Problem, Section, one_or_many, problem, section, text};
+use super::reader::{Item, Section, one_or_many, problem, section, text};
 use super::template::Template;
 
 const FIELD_HINT: &str = "a pointer begins with / (in the alert), @root/, @header/, @query/ or @path/, a JSONPath with \
                           $.; a template contains {{ }}; a fixed text is { text = \"...\" }, a piece of a text \
                           { from = ..., match = 'regex' } or { from = ..., remove = 'regex' }";
-/// Largest compiled regular expression in bytes.
-const REGEX_BYTES_MAX: usize = 1 << 20;
 
 /// A pointer, a template, a fixed text, or a list of them.
-pub(super) fn field(item: Item<'_, '_>, key: &str, problems: &mut Vec<Problem>) -> Field {
+pub(super) fn field(item: Item<'_, '_>, key: &str, problems: &mut Problems) -> Field {
     Field(one_or_many(item).into_iter().filter_map(|item| choice(item, key, problems)).collect())
 }
 
-fn choice(item: Item<'_, '_>, key: &str, problems: &mut Vec<Problem>) -> Option<Choice> {
+fn choice(item: Item<'_, '_>, key: &str, problems: &mut Problems) -> Option<Choice> {
     if item.get_ref().is_table() {
         return choice_table(&section(item, key, problems)?, problems);
     }
     let source = text(item, key, problems)?;
     if source.contains("{{") {
-        return Template::parse(source)
-            .map(Choice::Template)
-            .map_err(|message| problems.push(problem(item.span(), message, "")))
-            .ok();
+        return template(source, item, problems).map(Choice::Template);
     }
     if source.starts_with("$.") || source.starts_with("$[") {
         return json_path(source, item, problems).map(Choice::Path);
@@ -49,7 +44,7 @@ fn choice(item: Item<'_, '_>, key: &str, problems: &mut Vec<Problem>) -> Option<
 }
 
 /// `{ text }`, `{ from, match }` or `{ from, remove }`.
-fn choice_table(section: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Option<Choice> {
+fn choice_table(section: &Section<'_, '_>, problems: &mut Problems) -> Option<Choice> {
     if section.get("text").is_some() {
         section.only(&["text"], problems);
         let fixed = section.text("text", problems);
@@ -71,10 +66,25 @@ fn choice_table(section: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Optio
     Some(Choice::Piece(Piece { from, regex, remove }))
 }
 
+fn template(source: &str, item: Item<'_, '_>, problems: &mut Problems) -> Option<Template> {
+    match Template::parse(source) {
+        Ok(template) => {
+            if let Template::Full(full) = &template {
+                problems.later(item.span(), full);
+            }
+            Some(template)
+        }
+        Err(message) => {
+            problems.push(problem(item.span(), message, ""));
+            None
+        }
+    }
+}
+
 pub(super) fn json_path(
     source: &str,
     item: Item<'_, '_>,
-    problems: &mut Vec<Problem>,
+    problems: &mut Problems,
 ) -> Option<Box<JsonPath>> {
     JsonPath::parse(source)
         .map(Box::new)
@@ -82,7 +92,7 @@ pub(super) fn json_path(
         .ok()
 }
 
-pub(super) fn place(item: Item<'_, '_>, key: &str, problems: &mut Vec<Problem>) -> Option<Place> {
+pub(super) fn place(item: Item<'_, '_>, key: &str, problems: &mut Problems) -> Option<Place> {
     let source = text(item, key, problems)?;
     let place = Place::parse(source);
     if place.is_none() {
@@ -93,23 +103,19 @@ pub(super) fn place(item: Item<'_, '_>, key: &str, problems: &mut Vec<Problem>) 
 }
 
 /// The regular expression of a whole text.
-pub(super) fn whole(item: Item<'_, '_>, problems: &mut Vec<Problem>) -> Option<Regex> {
+pub(super) fn whole(item: Item<'_, '_>, problems: &mut Problems) -> Option<Pattern> {
     let source = text(item, "absent", problems)?;
-    compile(&format!("^(?:{source})$"), item, problems)
+    Some(pattern(format!("^(?:{source})$"), item, problems))
 }
 
 /// The regular expression under `key`.
-pub(super) fn regex(item: Item<'_, '_>, key: &str, problems: &mut Vec<Problem>) -> Option<Regex> {
+pub(super) fn regex(item: Item<'_, '_>, key: &str, problems: &mut Problems) -> Option<Pattern> {
     let source = text(item, key, problems)?;
-    compile(source, item, problems)
+    Some(pattern(source.to_owned(), item, problems))
 }
 
-fn compile(source: &str, item: Item<'_, '_>, problems: &mut Vec<Problem>) -> Option<Regex> {
-    let compiled = RegexBuilder::new(source).size_limit(REGEX_BYTES_MAX).build();
-    compiled
-        .map_err(|error| {
-            let message = error.to_string().replace('\n', " ");
-            problems.push(problem(item.span(), message, "the syntax is that of the crate regex"));
-        })
-        .ok()
+fn pattern(source: String, item: Item<'_, '_>, problems: &mut Problems) -> Pattern {
+    let pattern = Late::new(source);
+    problems.later(item.span(), &pattern);
+    pattern
 }

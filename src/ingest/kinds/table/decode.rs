@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde_json::Value;
 
+use super::late::Problems;
 use super::place::Pointer;
-use super::reader::{Problem, Section, one_or_many, problem, section, text};
+use super::reader::{Section, one_or_many, problem, section, text};
 use crate::ingest::kinds::tree;
 
 /// One step of `decode`.
@@ -68,7 +69,7 @@ fn json(text: &str) -> Option<Value> {
 }
 
 /// Reads `decode`.
-pub(super) fn read(root: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Vec<Decode> {
+pub(super) fn read(root: &Section<'_, '_>, problems: &mut Problems) -> Vec<Decode> {
     /// Each step may copy the payload.
     const STEPS_MAX: usize = 8;
     let items = root.get("decode").map_or_else(Vec::new, one_or_many);

@@ -7,6 +7,7 @@ use regex::Regex;
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
+use super::late::Pattern;
 use super::place::Place;
 use super::template::Template;
 use crate::domain::Labels;
@@ -50,7 +51,7 @@ pub(super) enum Choice {
 #[derive(Debug)]
 pub(super) struct Piece {
     pub(super) from: Field,
-    pub(super) regex: Regex,
+    pub(super) regex: Pattern,
     /// The matches go and the rest stays; otherwise the first group (or the whole match) stays.
     pub(super) remove: bool,
 }
@@ -114,10 +115,10 @@ impl Piece {
 
     fn of(&self, text: &str) -> Option<String> {
         if self.remove {
-            let rest: Cow<'_, str> = self.regex.replace_all(text, "");
+            let rest: Cow<'_, str> = self.regex.get().replace_all(text, "");
             return Some(rest.trim().to_owned());
         }
-        let found = self.regex.captures(text)?;
+        let found = self.regex.get().captures(text)?;
         let piece = found.iter().skip(1).flatten().next().or_else(|| found.get(0))?;
         Some(piece.as_str().trim().to_owned())
     }
@@ -136,6 +137,7 @@ pub(super) fn text(value: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::late::Late;
     use super::*;
     use crate::domain::Timestamp;
     use serde_json::json;
@@ -208,7 +210,7 @@ mod tests {
         let piece = |regex: &str, remove| {
             let title = Choice::Place(Place::parse("/title").expect("a place"));
             let from = Field(vec![Choice::Text("nothing".to_owned()), title]);
-            Choice::Piece(Piece { from, regex: Regex::new(regex).expect("a regex"), remove })
+            Choice::Piece(Piece { from, regex: Late::new(regex), remove })
         };
         check(piece(r"\{host:([^}]+)\}", false), Some("db-7"));
         check(piece(r"disk\s\w+", false), Some("disk full"));

@@ -11,6 +11,7 @@ mod copies;
 mod decode;
 mod field;
 mod helpers;
+mod late;
 mod parse;
 mod place;
 mod reader;
@@ -36,6 +37,7 @@ pub(super) use self::builtin::builtin;
 
 use self::decode::Decode;
 use self::field::Scope;
+use self::late::{Pattern, Problems};
 use self::rules::Rule;
 use self::shape::{List, Shape};
 use super::{
@@ -57,7 +59,7 @@ pub struct Table {
     /// Names of the kinds that it is a special form of.
     over: Vec<String>,
     auto: Auto,
-    absent: Option<Regex>,
+    absent: Option<Pattern>,
     decode: Vec<Decode>,
     methods: Vec<&'static str>,
     answers: Answers,
@@ -90,13 +92,33 @@ impl Table {
     ///
     /// All problems are collected; their spans are bytes of `text`.
     pub fn parse(text: &str, file_name: &str) -> Result<Self, Vec<Problem>> {
+        let stem = file_name.rsplit('/').next().unwrap_or(file_name);
+        let stem = stem.strip_suffix(".toml").unwrap_or(stem);
+        Self::read(text, stem, true)
+    }
+
+    /// The same; without `compile`, patterns and templates are compiled when they are first used.
+    fn read(text: &str, name: &str, compile: bool) -> Result<Self, Vec<Problem>> {
         let (document, errors) = DeTable::parse_recoverable(text);
         if !errors.is_empty() {
             return Err(errors.iter().map(syntax_problem).collect());
         }
-        let stem = file_name.rsplit('/').next().unwrap_or(file_name);
-        let stem = stem.strip_suffix(".toml").unwrap_or(stem);
-        Self::from_toml(document.get_ref(), 0..text.len().min(1), stem)
+        Self::build(document.get_ref(), 0..text.len().min(1), name, compile)
+    }
+
+    fn build(
+        table: &DeTable<'_>,
+        span: Range<usize>,
+        name: &str,
+        compile: bool,
+    ) -> Result<Self, Vec<Problem>> {
+        let mut problems = Problems::default();
+        let table = parse::table(table, span, name, &mut problems);
+        if compile {
+            problems.compile();
+        }
+        let found = problems.into_found();
+        if found.is_empty() { Ok(table) } else { Err(found) }
     }
 
     /// Reads a table that stands inside another file, such as `table = { ... }` of a source. `span` is where it stands;
@@ -106,9 +128,7 @@ impl Table {
         span: Range<usize>,
         name: &str,
     ) -> Result<Self, Vec<Problem>> {
-        let mut problems = Vec::new();
-        let table = parse::table(table, span, name, &mut problems);
-        if problems.is_empty() { Ok(table) } else { Err(problems) }
+        Self::build(table, span, name, true)
     }
 
     /// Reads a table whose places are gone (`table = { ... }` after expansion); every problem is at `span`.
@@ -203,7 +223,7 @@ impl SourceKind for TableKind {
 
 impl TableKind {
     fn scope<'a>(&'a self, tree: &'a Value, payload: &'a Payload<'a>) -> Scope<'a> {
-        let absent = self.0.absent.as_ref();
+        let absent = self.0.absent.as_ref().map(|absent| absent.get());
         Scope { item: tree, root: tree, payload, context: None, absent, labels: None }
     }
 
@@ -219,7 +239,7 @@ impl TableKind {
                 && shape.alerts.is_some()
             {
                 let mut item = item.clone();
-                self.0.absent.iter().for_each(|absent| forget(&mut item, absent));
+                whole.absent.iter().for_each(|absent| forget(&mut item, absent));
                 context.data_mut()[template::ITEM] = item;
             }
             let scope = Scope { item, context: context.as_ref(), ..whole };

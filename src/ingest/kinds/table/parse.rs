@@ -5,10 +5,9 @@ use toml::de::DeTable;
 use super::choices::{field, json_path, place, whole};
 use super::copies::{Copies, Pairs};
 use super::field::Field;
+use super::late::Problems;
 use super::place::{Place, Pointer};
-use super::reader::{
-    Item, Problem, Section, nearest, one_or_many, problem, section, text, wrong_type,
-};
+use super::reader::{Item, Section, nearest, one_or_many, problem, section, text, wrong_type};
 use super::shape::{List, Shape};
 use super::{Auto, METHODS, Otherwise, Table, answers, decode, rules, times, vocabulary};
 use crate::domain::Life;
@@ -62,7 +61,7 @@ pub(super) fn table(
     table: &DeTable<'_>,
     span: std::ops::Range<usize>,
     name: &str,
-    problems: &mut Vec<Problem>,
+    problems: &mut Problems,
 ) -> Table {
     let root = Section::new(table, span);
     let known: Vec<&str> = match root.get("shape") {
@@ -102,13 +101,13 @@ pub(super) fn table(
 }
 
 /// `vendor` and `setting` are for the documentation alone; they must be texts all the same.
-fn check_words(root: &Section<'_, '_>, problems: &mut Vec<Problem>) {
+fn check_words(root: &Section<'_, '_>, problems: &mut Problems) {
     root.text("vendor", problems);
     root.text("setting", problems);
 }
 
 /// Names of authentication profiles; an unknown one could never be configured.
-fn auth(root: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Vec<String> {
+fn auth(root: &Section<'_, '_>, problems: &mut Problems) -> Vec<String> {
     let mut names = Vec::new();
     for name in root.texts("auth", problems) {
         if profiles::strength(name.get_ref()).is_some() {
@@ -126,7 +125,7 @@ fn auth(root: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Vec<String> {
     names
 }
 
-fn methods(root: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Vec<&'static str> {
+fn methods(root: &Section<'_, '_>, problems: &mut Problems) -> Vec<&'static str> {
     let mut methods = Vec::new();
     for method in root.texts("methods", problems) {
         if let Some(known) = METHODS.iter().find(|known| *known == method.get_ref()) {
@@ -139,7 +138,7 @@ fn methods(root: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Vec<&'static 
     if methods.is_empty() { vec!["POST"] } else { methods }
 }
 
-fn auto(root: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Auto {
+fn auto(root: &Section<'_, '_>, problems: &mut Problems) -> Auto {
     match root.get("auto").map(|item| item.get_ref().as_bool()) {
         None | Some(Some(true)) => Auto::Shapes,
         Some(Some(false)) => Auto::Never,
@@ -147,7 +146,7 @@ fn auto(root: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Auto {
     }
 }
 
-fn otherwise(root: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Otherwise {
+fn otherwise(root: &Section<'_, '_>, problems: &mut Problems) -> Otherwise {
     match root.text("otherwise", problems) {
         None | Some("reject") => Otherwise::Reject,
         Some("generic") => Otherwise::Generic,
@@ -161,7 +160,7 @@ fn otherwise(root: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Otherwise {
     }
 }
 
-fn shape(section: &Section<'_, '_>, name: &str, problems: &mut Vec<Problem>) -> Shape {
+fn shape(section: &Section<'_, '_>, name: &str, problems: &mut Problems) -> Shape {
     let ignored = section.text("ignored", problems).map(str::to_owned);
     let reply = answers::reply(section, problems);
     if reply.is_some() && ignored.is_none() {
@@ -247,7 +246,7 @@ fn needs_context(shape: &Shape) -> bool {
         || shape.annotations.needs_context()
 }
 
-fn list(section: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Option<List> {
+fn list(section: &Section<'_, '_>, problems: &mut Problems) -> Option<List> {
     let item = section.get("alerts")?;
     let written = section.texts("alerts", problems);
     if let [source] = &written[..]
@@ -269,7 +268,7 @@ fn list(section: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Option<List> 
     Some(List::Pointers(pointers))
 }
 
-fn life(section: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Life {
+fn life(section: &Section<'_, '_>, problems: &mut Problems) -> Life {
     // Without a status word nothing ever resolves.
     let usual = if section.get("status").is_some() { "resolves" } else { "expires" };
     match section.text("life", problems).unwrap_or(usual) {
@@ -285,7 +284,7 @@ fn life(section: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Life {
     }
 }
 
-fn duration(section: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Option<std::time::Duration> {
+fn duration(section: &Section<'_, '_>, problems: &mut Problems) -> Option<std::time::Duration> {
     let item = section.get("expires_after")?;
     let source = text(item, "expires_after", problems)?;
     let read = source.parse::<jiff::SignedDuration>().ok();
@@ -297,10 +296,10 @@ fn duration(section: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Option<st
     read
 }
 
-fn copies(section: &Section<'_, '_>, key: &str, problems: &mut Vec<Problem>) -> Copies {
+fn copies(section: &Section<'_, '_>, key: &str, problems: &mut Problems) -> Copies {
     let Some(inner) = section.section(key, problems) else { return Copies::default() };
     inner.only(&["copy", "except", "tags", "pairs", "set"], problems);
-    let places = |key: &str, problems: &mut Vec<Problem>| -> Vec<Place> {
+    let places = |key: &str, problems: &mut Problems| -> Vec<Place> {
         let items = inner.get(key).map_or_else(Vec::new, one_or_many);
         items.into_iter().filter_map(|item| place(item, key, problems)).collect()
     };
@@ -320,7 +319,7 @@ fn copies(section: &Section<'_, '_>, key: &str, problems: &mut Vec<Problem>) -> 
     }
 }
 
-fn pair(item: Item<'_, '_>, problems: &mut Vec<Problem>) -> Option<Pairs> {
+fn pair(item: Item<'_, '_>, problems: &mut Problems) -> Option<Pairs> {
     let inner = section(item, "pairs", problems)?;
     inner.only(&["at", "name", "value"], problems);
     let Some(at) = inner.get("at") else {
@@ -344,7 +343,7 @@ fn member(written: &str) -> Pointer {
 fn named_fields(
     section: &Section<'_, '_>,
     key: &str,
-    problems: &mut Vec<Problem>,
+    problems: &mut Problems,
 ) -> Vec<(String, Field)> {
     let Some(item) = section.get(key) else { return Vec::new() };
     let Some(table) = item.get_ref().as_table() else {

@@ -5,6 +5,8 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::late::Problems;
+
 /// Something wrong in a table, with its place in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -41,7 +43,7 @@ impl<'t, 'i> Section<'t, 'i> {
     }
 
     /// Reports every key that is not in `known`.
-    pub(super) fn only(&self, known: &[&str], problems: &mut Vec<Problem>) {
+    pub(super) fn only(&self, known: &[&str], problems: &mut Problems) {
         for (name, _) in self.table {
             let key: &str = name.get_ref();
             if known.contains(&key) {
@@ -57,12 +59,12 @@ impl<'t, 'i> Section<'t, 'i> {
     }
 
     /// The text under `key`.
-    pub(super) fn text(&self, key: &str, problems: &mut Vec<Problem>) -> Option<&'t str> {
+    pub(super) fn text(&self, key: &str, problems: &mut Problems) -> Option<&'t str> {
         self.get(key).and_then(|item| text(item, key, problems))
     }
 
     /// The truth under `key`; false if it is missing.
-    pub(super) fn flag(&self, key: &str, problems: &mut Vec<Problem>) -> bool {
+    pub(super) fn flag(&self, key: &str, problems: &mut Problems) -> bool {
         let Some(item) = self.get(key) else { return false };
         item.get_ref().as_bool().unwrap_or_else(|| {
             problems.push(wrong_type(item, key, "true or false"));
@@ -71,14 +73,14 @@ impl<'t, 'i> Section<'t, 'i> {
     }
 
     /// The table under `key`.
-    pub(super) fn section(&self, key: &str, problems: &mut Vec<Problem>) -> Option<Self> {
+    pub(super) fn section(&self, key: &str, problems: &mut Problems) -> Option<Self> {
         self.get(key).and_then(|item| section(item, key, problems))
     }
 
     /// One text or a list of them under `key`.
-    pub(super) fn texts(&self, key: &str, problems: &mut Vec<Problem>) -> Vec<Spanned<&'t str>> {
+    pub(super) fn texts(&self, key: &str, problems: &mut Problems) -> Vec<Spanned<&'t str>> {
         let Some(item) = self.get(key) else { return Vec::new() };
-        let each = |item: Item<'t, 'i>, problems: &mut Vec<Problem>| {
+        let each = |item: Item<'t, 'i>, problems: &mut Problems| {
             text(item, key, problems).map(|text| Spanned::new(item.span(), text))
         };
         match item.get_ref() {
@@ -89,11 +91,7 @@ impl<'t, 'i> Section<'t, 'i> {
 }
 
 /// The text that `item` must be.
-pub(super) fn text<'t>(
-    item: Item<'t, '_>,
-    key: &str,
-    problems: &mut Vec<Problem>,
-) -> Option<&'t str> {
+pub(super) fn text<'t>(item: Item<'t, '_>, key: &str, problems: &mut Problems) -> Option<&'t str> {
     let text = item.get_ref().as_str();
     if text.is_none() {
         problems.push(wrong_type(item, key, "text"));
@@ -105,7 +103,7 @@ pub(super) fn text<'t>(
 pub(super) fn section<'t, 'i>(
     item: Item<'t, 'i>,
     key: &str,
-    problems: &mut Vec<Problem>,
+    problems: &mut Problems,
 ) -> Option<Section<'t, 'i>> {
     let table = item.get_ref().as_table();
     if table.is_none() {

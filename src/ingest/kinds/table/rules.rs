@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use regex::Regex;
 use serde_json::Value;
 
 use super::choices::{place, regex};
 use super::field::{Scope, text as value_text};
+use super::late::{Pattern, Problems};
 use super::place::Place;
-use super::reader::{Item, Problem, Section, one_or_many, problem, section, text};
+use super::reader::{Item, Section, one_or_many, problem, section, text};
 use super::shape::Ignore;
 
 /// A condition on the payload, the alert or the request.
@@ -41,7 +41,7 @@ enum Test {
     StartsWith(Vec<String>),
     EndsWith(Vec<String>),
     Contains(Vec<String>),
-    Matches(Regex),
+    Matches(Pattern),
     Is(Type),
 }
 
@@ -97,9 +97,10 @@ impl At {
             Test::StartsWith(words) => among(words, |word, part| word.starts_with(part)),
             Test::EndsWith(words) => among(words, |word, part| word.ends_with(part)),
             Test::Contains(words) => among(words, |word, part| word.contains(part)),
-            Test::Matches(regex) => {
-                found.as_deref().and_then(value_text).is_some_and(|text| regex.is_match(&text))
-            }
+            Test::Matches(regex) => found
+                .as_deref()
+                .and_then(value_text)
+                .is_some_and(|text| regex.get().is_match(&text)),
             Test::Is(wanted) => found.as_deref().is_some_and(|value| is(value) == Some(*wanted)),
         };
         holds != self.not
@@ -118,16 +119,16 @@ fn is(value: &Value) -> Option<Type> {
 }
 
 /// The rules under `key`: all must hold.
-pub(super) fn read(section: &Section<'_, '_>, key: &str, problems: &mut Vec<Problem>) -> Vec<Rule> {
+pub(super) fn read(section: &Section<'_, '_>, key: &str, problems: &mut Problems) -> Vec<Rule> {
     section.get(key).map_or_else(Vec::new, |item| list(item, key, problems))
 }
 
-fn list(item: Item<'_, '_>, key: &str, problems: &mut Vec<Problem>) -> Vec<Rule> {
+fn list(item: Item<'_, '_>, key: &str, problems: &mut Problems) -> Vec<Rule> {
     let items = one_or_many(item).into_iter();
     items.filter_map(|item| rule(item, key, &[], problems)).collect()
 }
 
-fn rule(item: Item<'_, '_>, key: &str, also: &[&str], problems: &mut Vec<Problem>) -> Option<Rule> {
+fn rule(item: Item<'_, '_>, key: &str, also: &[&str], problems: &mut Problems) -> Option<Rule> {
     if item.get_ref().is_str() {
         let place = place(item, key, problems)?;
         let shown = text(item, key, problems)?.to_owned();
@@ -161,12 +162,8 @@ fn rule(item: Item<'_, '_>, key: &str, also: &[&str], problems: &mut Vec<Problem
 }
 
 /// The one test of a rule.
-fn test(
-    section: &Section<'_, '_>,
-    item: Item<'_, '_>,
-    problems: &mut Vec<Problem>,
-) -> Option<Test> {
-    let lower = |key: &str, problems: &mut Vec<Problem>| -> Option<Vec<String>> {
+fn test(section: &Section<'_, '_>, item: Item<'_, '_>, problems: &mut Problems) -> Option<Test> {
+    let lower = |key: &str, problems: &mut Problems| -> Option<Vec<String>> {
         section.get(key)?;
         let words = section.texts(key, problems);
         Some(words.iter().map(|it| it.get_ref().trim().to_lowercase()).collect())
@@ -192,7 +189,7 @@ fn test(
     Some(tests.pop().unwrap_or(Test::Exists))
 }
 
-fn wanted(item: Item<'_, '_>, problems: &mut Vec<Problem>) -> Option<Type> {
+fn wanted(item: Item<'_, '_>, problems: &mut Problems) -> Option<Type> {
     let word = text(item, "is", problems)?;
     let found = match word {
         "array" => Type::Array,
@@ -214,9 +211,9 @@ fn wanted(item: Item<'_, '_>, problems: &mut Vec<Problem>) -> Option<Type> {
 }
 
 /// What is no alert, and why.
-pub(super) fn ignores(section: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Vec<Ignore> {
+pub(super) fn ignores(section: &Section<'_, '_>, problems: &mut Problems) -> Vec<Ignore> {
     let items = section.get("ignore").map_or_else(Vec::new, one_or_many);
-    let read = |item: Item<'_, '_>, problems: &mut Vec<Problem>| {
+    let read = |item: Item<'_, '_>, problems: &mut Problems| {
         let inner = super::reader::section(item, "ignore", problems)?;
         let Some(reason) = inner.text("reason", problems) else {
             let hint = "it is shown to whoever asks what became of the payload";

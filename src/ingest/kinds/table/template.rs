@@ -5,11 +5,13 @@
 //! would overflow the stack.
 
 use std::io;
+use std::sync::Arc;
 
 use handlebars::{Output, RenderContext, Renderable};
 
 use super::field::{Scope, text};
 use super::helpers::REGISTRY;
+use super::late::Late;
 use super::place::Pointer;
 use crate::limits::TEXT_CHARS_MAX;
 
@@ -29,7 +31,7 @@ enum Part {
 #[derive(Debug)]
 pub(super) enum Template {
     Simple(Vec<Simple>),
-    Full(Box<handlebars::Template>),
+    Full(Arc<Late<handlebars::Template>>),
 }
 
 /// A piece of a template that only puts values into text.
@@ -37,7 +39,7 @@ pub(super) enum Template {
 pub(super) struct Simple(Part);
 
 impl Template {
-    /// Compiles `source`; the error says what handlebars says.
+    /// Reads `source`; what handlebars has to say about it comes when it is compiled.
     pub(super) fn parse(source: &str) -> Result<Self, String> {
         if includes_partial(source) {
             return Err("partials and decorators are not possible in a table".to_owned());
@@ -46,9 +48,7 @@ impl Template {
         if let Some(parts) = simple(source) {
             return Ok(Self::Simple(parts));
         }
-        handlebars::Template::compile(source)
-            .map(|full| Self::Full(Box::new(full)))
-            .map_err(|error| error.reason().to_string().replace('\n', " "))
+        Ok(Self::Full(Late::new(source)))
     }
 
     pub(super) fn needs_context(&self) -> bool {
@@ -68,7 +68,7 @@ impl Template {
                     block.base_path_mut().push(ITEM.to_owned());
                 }
                 let mut out = Bounded(String::new());
-                let done = template.render(&REGISTRY, context, &mut render, &mut out);
+                let done = template.get().render(&REGISTRY, context, &mut render, &mut out);
                 // What was written before the limit was reached stays.
                 let whole = done.is_ok() || out.0.len() >= RENDERED_BYTES_MAX;
                 // What missing values leave at the ends; a slash or bracket may belong to the text here.
@@ -251,9 +251,7 @@ mod tests {
     fn output_is_bounded_and_partials_are_refused() {
         let grown = render("{{#each @root.many}}{{#each @root.many}}xxxxxxxx{{/each}}{{/each}}");
         assert!(grown.is_some_and(|text| text.len() <= RENDERED_BYTES_MAX));
-        for source in
-            ["{{> a}}", "{{#> a}}{{/a}}", "{{~> a}}", "{{#*inline \"a\"}}{{/inline}}", "{{#if}"]
-        {
+        for source in ["{{> a}}", "{{#> a}}{{/a}}", "{{~> a}}", "{{#*inline \"a\"}}{{/inline}}"] {
             assert!(Template::parse(source).is_err(), "{source}");
         }
     }

@@ -1,16 +1,13 @@
 //! Where a time is found and how it is written.
 
 use super::choices::field;
-use super::reader::{Problem, Section, problem};
+use super::late::Problems;
+use super::reader::{Section, problem};
 use super::shape::Time;
 use crate::ingest::kinds::when;
 
 /// The time under `key`.
-pub(super) fn read(
-    section: &Section<'_, '_>,
-    key: &str,
-    problems: &mut Vec<Problem>,
-) -> Option<Time> {
+pub(super) fn read(section: &Section<'_, '_>, key: &str, problems: &mut Problems) -> Option<Time> {
     let item = section.get(key)?;
     if !item.get_ref().is_table() {
         let from = field(item, key, problems);
@@ -24,7 +21,7 @@ pub(super) fn read(
     Some(Time { from: from.unwrap_or_default(), resolved, formats })
 }
 
-fn formats(section: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Vec<when::Format> {
+fn formats(section: &Section<'_, '_>, problems: &mut Problems) -> Vec<when::Format> {
     let zone = match section.text("zone", problems).map(jiff::tz::TimeZone::get) {
         None => jiff::tz::TimeZone::UTC,
         Some(Ok(zone)) => zone,

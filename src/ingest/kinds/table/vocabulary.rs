@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 
 use super::choices::field;
-use super::reader::{
-    Item, Problem, Section, nearest, one_or_many, problem, section, text, wrong_type,
-};
+use super::late::Problems;
+use super::reader::{Item, Section, nearest, one_or_many, problem, section, text, wrong_type};
 use super::rules;
 use super::words::{Bounds, Reading, WordTable, Words};
 use crate::domain::{Severity, Status};
@@ -49,17 +48,17 @@ const SEVERITY: Vocabulary<Severity> = Vocabulary {
 };
 
 /// The status tables; an unknown or missing word fires unless `default` says otherwise.
-pub(super) fn status(section: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Words<Status> {
+pub(super) fn status(section: &Section<'_, '_>, problems: &mut Problems) -> Words<Status> {
     STATUS.read(section, problems)
 }
 
 /// The severity tables; words that are not listed have their common meaning unless `common = false`.
-pub(super) fn severity(section: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Words<Severity> {
+pub(super) fn severity(section: &Section<'_, '_>, problems: &mut Problems) -> Words<Severity> {
     SEVERITY.read(section, problems)
 }
 
 impl<T: Copy> Vocabulary<T> {
-    fn read(&self, section: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Words<T> {
+    fn read(&self, section: &Section<'_, '_>, problems: &mut Problems) -> Words<T> {
         let mut words = Words { tables: Vec::new(), default: self.default };
         let Some(item) = section.get(self.key) else { return words };
         for item in one_or_many(item) {
@@ -74,7 +73,7 @@ impl<T: Copy> Vocabulary<T> {
     }
 
     /// Our word that `item` must be.
-    fn own(&self, item: Item<'_, '_>, problems: &mut Vec<Problem>) -> Option<T> {
+    fn own(&self, item: Item<'_, '_>, problems: &mut Problems) -> Option<T> {
         let word = text(item, self.key, problems)?;
         let found = self.words.iter().find(|(own, _)| *own == word);
         if found.is_none() {
@@ -92,7 +91,7 @@ impl<T: Copy> Vocabulary<T> {
         &self,
         item: Item<'_, '_>,
         default: &mut T,
-        problems: &mut Vec<Problem>,
+        problems: &mut Problems,
     ) -> Option<Reading<T>> {
         let inner = section(item, self.key, problems)?;
         if inner.get("when").is_none() {
@@ -112,7 +111,7 @@ impl<T: Copy> Vocabulary<T> {
         &self,
         inner: &Section<'_, '_>,
         default: &mut T,
-        problems: &mut Vec<Problem>,
+        problems: &mut Problems,
     ) -> WordTable<T> {
         let mut known: Vec<&str> =
             vec!["from", "default", "present", "common", "at_least", "at_most"];
@@ -163,7 +162,7 @@ impl<T: Copy> Vocabulary<T> {
     }
 
     /// `at_least = { critical = 12, error = 7 }` or `at_most`.
-    fn bounds(&self, inner: &Section<'_, '_>, problems: &mut Vec<Problem>) -> Option<Bounds<T>> {
+    fn bounds(&self, inner: &Section<'_, '_>, problems: &mut Problems) -> Option<Bounds<T>> {
         let (key, at_least) = [("at_least", true), ("at_most", false)]
             .into_iter()
             .find(|(key, _)| inner.get(key).is_some())?;
