@@ -4,10 +4,14 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::field::{Field, Scope};
+use super::field::{Field, Scope, text};
 use super::place::{Place, Pointer};
 use crate::domain::Labels;
 use crate::ingest::kinds::read;
+use crate::limits::{LABEL_VALUE_CHARS_MAX, LABELS_MAX};
+
+/// Most members of an object or a list that are looked at; more than [`LABELS_MAX`] stay anyway for none.
+const TAGS_MAX: usize = LABELS_MAX * 4;
 
 /// Values of a list of `{name, value}` objects, or of `[name, value]` lists.
 #[derive(Debug)]
@@ -37,19 +41,20 @@ impl Copies {
             if let Some(value) = place.get(scope)
                 && let Value::Object(map) = &*value
             {
-                let kept = map.iter().filter(|(name, value)| {
+                let kept = map.iter().take(TAGS_MAX).filter(|(name, value)| {
                     is_plain(value) && !scope.is_absent(value) && !self.leaves_out(name)
                 });
-                labels.extend(kept.map(|(name, value)| (name.clone(), read::text(value))));
+                labels.extend(kept.map(|(name, value)| (name.clone(), label(value))));
             }
         }
         for place in &self.tags {
             match place.get(scope).as_deref() {
                 Some(Value::Array(tags)) => {
-                    tags.iter().filter_map(read::scalar).for_each(|tag| add_tag(&mut labels, &tag));
+                    let tags = tags.iter().take(TAGS_MAX).filter_map(text);
+                    tags.for_each(|tag| add_tag(&mut labels, &tag));
                 }
                 Some(Value::String(tags)) => {
-                    tags.split(',').for_each(|tag| add_tag(&mut labels, tag));
+                    tags.split(',').take(TAGS_MAX).for_each(|tag| add_tag(&mut labels, tag));
                 }
                 _ => {}
             }
@@ -58,11 +63,11 @@ impl Copies {
             if let Some(value) = pairs.at.get(scope)
                 && let Value::Array(items) = &*value
             {
-                for item in items {
+                for item in items.iter().take(TAGS_MAX) {
                     let name = pairs.name.get(item).and_then(read::scalar);
                     let value = pairs.value.get(item).filter(|value| !scope.is_absent(value));
                     if let (Some(name), Some(value)) = (name, value) {
-                        labels.insert(name, read::text(value));
+                        labels.insert(name, label(value));
                     }
                 }
             }
@@ -82,6 +87,14 @@ impl Copies {
 
     pub(super) fn needs_context(&self) -> bool {
         self.set.iter().any(|(_, field)| field.needs_context())
+    }
+}
+
+/// A value as a label: the objects and lists that `pairs` may hold are JSON.
+fn label(value: &Value) -> String {
+    match value {
+        Value::Object(_) => read::text(value),
+        other => text(other).unwrap_or_else(|| read::text(other)),
     }
 }
 
@@ -112,7 +125,9 @@ fn add_tag(labels: &mut Labels, tag: &str) {
             if !tags.is_empty() {
                 tags.push_str(", ");
             }
-            tags.push_str(tag);
+            if tags.len() < LABEL_VALUE_CHARS_MAX * 4 {
+                tags.push_str(tag);
+            }
         }
     }
 }

@@ -12,6 +12,10 @@ use super::place::Place;
 use super::template::Template;
 use crate::domain::Labels;
 use crate::ingest::kinds::{Payload, read};
+use crate::limits::TEXT_CHARS_MAX;
+
+/// Longest text that is copied out of a payload: the limit of the longest field, were each character four bytes.
+const TEXT_BYTES_MAX: usize = TEXT_CHARS_MAX * 4;
 
 /// What a field is read from: one alert, the payload around it and the request.
 #[derive(Clone, Copy)]
@@ -124,12 +128,33 @@ impl Piece {
     }
 }
 
-/// A scalar as text, an array of scalars joined; nothing for what has no text.
+/// A scalar as text, an array of scalars joined; nothing for what has no text. No more than can matter is copied: a text
+/// around a list may be a megabyte, and is read for each of ten thousand alerts.
 pub(super) fn text(value: &Value) -> Option<String> {
     match value {
         Value::Array(items) => {
-            let texts: Vec<String> = items.iter().filter_map(read::scalar).collect();
-            (!texts.is_empty()).then(|| texts.join(", "))
+            let mut joined = String::new();
+            for text in items.iter().filter_map(|item| scalar(item)) {
+                if joined.len() >= TEXT_BYTES_MAX {
+                    break;
+                }
+                if !joined.is_empty() {
+                    joined.push_str(", ");
+                }
+                joined.push_str(&text);
+            }
+            (!joined.is_empty()).then_some(joined)
+        }
+        other => scalar(other),
+    }
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if text.len() > TEXT_BYTES_MAX => {
+            let text = text.trim();
+            let cut = text[..text.floor_char_boundary(TEXT_BYTES_MAX)].trim_end();
+            (!cut.is_empty()).then(|| cut.to_owned())
         }
         other => read::scalar(other),
     }

@@ -32,10 +32,14 @@ handlebars_helper!(plain: |value: Json| plain_text(&text(value).unwrap_or_defaul
 fn plain_text(marked: &str) -> String {
     let mut out = String::with_capacity(marked.len());
     let mut rest = marked;
+    let mut may_close = true;
     while let Some((before, after)) = rest.split_once('<') {
         out.push_str(before);
         let is_tag = after.starts_with(|c: char| c.is_ascii_alphabetic() || "/!".contains(c));
-        if let Some((tag, after)) = after.split_once('>').filter(|_| is_tag) {
+        let tag = if is_tag && may_close { after.split_once('>') } else { None };
+        // Where one tag does not end, no later one does: else each would look through the whole rest.
+        may_close &= !is_tag || tag.is_some();
+        if let Some((tag, after)) = tag {
             let name = tag.trim_start_matches('/').to_ascii_lowercase();
             if ["br", "p", "div", "li", "tr", "h1", "h2", "h3"]
                 .iter()

@@ -41,8 +41,8 @@ use self::late::{Pattern, Problems};
 use self::rules::Rule;
 use self::shape::{List, Shape};
 use super::{
-    Error, Handshake, Normalized, Payload, Rejected, Seen, Sign, SourceKind, check_count, generic,
-    read, tree,
+    Error, Handshake, Normalized, Payload, Rejected, Seen, Sign, SourceKind, bound, check_count,
+    generic, read, tree,
 };
 use crate::domain::Alert;
 
@@ -248,7 +248,8 @@ impl TableKind {
                 continue;
             }
             match shape.read(&scope) {
-                Ok(alert) => normalized.alerts.push(Alert { index, ..alert }),
+                // At once: ten thousand alerts with uncut texts are more than memory holds.
+                Ok(alert) => normalized.alerts.push(bound::alert(Alert { index, ..alert })),
                 Err(reason) => normalized.rejected.push(Rejected { index, reason }),
             }
         }

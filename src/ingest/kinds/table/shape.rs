@@ -6,12 +6,12 @@ use serde_json_path::JsonPath;
 
 use super::answers::Reply;
 use super::copies::Copies;
-use super::field::{Field, Scope};
+use super::field::{Field, Scope, text};
 use super::place::Pointer;
 use super::rules::Rule;
 use super::words::Words;
 use crate::domain::{Alert, Life, Link, Severity, Status, Timestamp};
-use crate::ingest::kinds::{bound, read, when};
+use crate::ingest::kinds::{bound, when};
 
 /// Payloads that are no alerts.
 #[derive(Debug)]
@@ -113,8 +113,7 @@ impl Shape {
         alert.labels = labels;
         alert.annotations = self.annotations.read(scope);
         for (name, field) in &self.links {
-            if let Some(url) =
-                field.find(scope, |url| read::scalar(url).filter(|url| bound::is_link(url)))
+            if let Some(url) = field.find(scope, |url| text(url).filter(|url| bound::is_link(url)))
             {
                 alert.links.push(Link { name: name.clone(), url });
             }

@@ -495,3 +495,50 @@ fn tables_recognize_their_sender() {
     let anything = "key = \"/id\"\ntitle = \"/id\"";
     assert_eq!(seen(anything, json!({"id": 1})), None, "a table without rules knows nothing");
 }
+
+/// What stands around a list is read for each of its alerts: uncut, a megabyte would become ten thousand of them.
+#[test]
+fn what_surrounds_a_list_is_copied_no_further_than_it_matters() {
+    let table = r#"
+        alerts = "/events"
+        key = ["@root/name", "/id"]
+        title = ["{{@root.name}}: {{id}}"]
+        text = "@root/name"
+        links = { source = "@root/name" }
+        [labels]
+        tags = "@root/tags"
+        set = { name = "@root/name", list = "@root/list" }
+    "#;
+    let table = TableKind(Table::parse(table, "test.toml").expect("a good table"));
+    let long = "x".repeat(1 << 20);
+    let body = json!({
+        "name": long, "tags": "y,".repeat(1 << 19), "list": vec!["z"; 1 << 15],
+        "events": (0..1_000).map(|id| json!({"id": id})).collect::<Vec<_>>(),
+    });
+    let body = body.to_string();
+    let payload = Payload {
+        method: "POST",
+        path: "/",
+        query: "",
+        headers: &[],
+        body: body.as_bytes(),
+        received_at: Timestamp::default(),
+    };
+    // The kind itself, not what `normalize` cuts afterwards.
+    let read = table.normalize(&payload).expect("readable");
+    let bytes: usize = read
+        .alerts
+        .iter()
+        .map(|alert| alert.title.len() + alert.labels.values().map(String::len).sum::<usize>())
+        .sum();
+    assert_eq!(read.alerts.len(), 1_000);
+    assert!(bytes < 8 << 20, "{bytes} bytes");
+}
+
+/// Quadratic, this would take minutes.
+#[test]
+fn tags_that_never_end_are_text() {
+    let body = json!({"id": 1, "html": "<a".repeat(1 << 18)});
+    let alert = one("key = \"/id\"\ntitle = \"{{plain html}}\"", &body);
+    assert!(alert.title.starts_with("<a<a"));
+}
