@@ -134,7 +134,7 @@ pub(super) fn text(value: &Value) -> Option<String> {
     match value {
         Value::Array(items) => {
             let mut joined = String::new();
-            for text in items.iter().filter_map(|item| scalar(item)) {
+            for text in items.iter().filter_map(scalar) {
                 if joined.len() >= TEXT_BYTES_MAX {
                     break;
                 }
