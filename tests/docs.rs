@@ -10,6 +10,9 @@ use toml::{Table, Value};
 
 const BEGIN: &str = "<!-- rows of sources/*.toml: begin -->\n";
 const END: &str = "<!-- rows of sources/*.toml: end -->\n";
+/// More alternatives of a field, and more words for one meaning, are left to the table itself.
+const CHOICES_SHOWN_MAX: usize = 2;
+const TEXTS_SHOWN_MAX: usize = 6;
 const STATUS: [&str; 4] = ["firing", "acknowledged", "resolved", "notice"];
 const SEVERITY: [&str; 5] = ["critical", "error", "warning", "info", "unknown"];
 
@@ -48,26 +51,33 @@ fn list(value: Option<&Value>) -> Vec<&Value> {
 fn field(value: &Value) -> String {
     match value {
         Value::Array(choices) => {
-            let choices: Vec<String> = choices.iter().map(field).collect();
-            choices.join(" or ")
+            // Further spellings stand in the table.
+            let shown = choices.iter().take(CHOICES_SHOWN_MAX).map(field);
+            let more = (choices.len() > CHOICES_SHOWN_MAX).then(|| "...".to_owned());
+            shown.chain(more).collect::<Vec<_>>().join(" or ")
         }
         Value::Table(table) => match (table.get("text"), table.get("from")) {
             (Some(Value::String(text)), _) => format!("\"{text}\""),
             (_, Some(from)) => format!("part of {}", field(from)),
             _ => "?".to_owned(),
         },
+        Value::String(text) if text.contains("{{") => "several fields".to_owned(),
         Value::String(text) => format!("`{}`", text.trim_start_matches('/')),
         other => other.to_string(),
     }
 }
 
-/// Each different text once.
+/// Each different text once, the first few of many.
 fn joined(texts: impl IntoIterator<Item = String>, between: &str) -> String {
     let mut kept: Vec<String> = Vec::new();
     for text in texts {
         if !text.is_empty() && !kept.contains(&text) {
             kept.push(text);
         }
+    }
+    if kept.len() > TEXTS_SHOWN_MAX {
+        kept.truncate(TEXTS_SHOWN_MAX);
+        kept.push("...".to_owned());
     }
     kept.join(between)
 }
