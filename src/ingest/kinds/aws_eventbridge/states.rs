@@ -3,10 +3,12 @@
 //! A success has the key of its failure and resolves it; what only began is news. Words of states are shared by the
 //! services; where a word means something harmless (an instance that is `stopped`), the type says so in [`NEWS`].
 
+use serde_json::Value;
+
 use crate::domain::{Alert, Life, Severity, Status};
 
 use super::super::aws_sns::{compliance, environment_health, event_severity, word_severity};
-use super::super::{fields, times};
+use super::super::{fields, read, times};
 use super::{Event, last_part};
 
 /// Types whose states are an ordinary life and never a problem.
@@ -202,7 +204,10 @@ fn condition(event: &Event<'_>) -> String {
         }
         _ => None,
     };
-    let thing = own.or_else(|| event.resource.clone()).or_else(|| name(event));
+    let thing = own
+        .or_else(|| event.resource.clone())
+        .or_else(|| name(event))
+        .or_else(|| ids(event.detail));
     let mut parts = vec![thing.unwrap_or_default()];
     parts.extend(event.text("/stage"));
     parts.extend(event.text("/action"));
@@ -212,6 +217,19 @@ fn condition(event: &Event<'_>) -> String {
     }
     parts.retain(|part| !part.is_empty());
     parts.join("|")
+}
+
+/// The ids and names in an event of the user's own: two orders that fail are two problems.
+fn ids(detail: &Value) -> Option<String> {
+    const IDS_MAX: usize = 4;
+    let names = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        ["id", "name", "arn", "key"].iter().any(|ending| name.ends_with(ending))
+    };
+    let members = detail.as_object()?.iter().filter(|(name, _)| names(name));
+    let ids: Vec<String> =
+        members.filter_map(|(_, value)| read::scalar(value)).take(IDS_MAX).collect();
+    (!ids.is_empty()).then(|| ids.join("|"))
 }
 
 fn state(event: &Event<'_>) -> Alert {
