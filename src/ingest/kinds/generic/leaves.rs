@@ -68,6 +68,11 @@ impl Leaf<'_> {
         self.path.split('.').any(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
     }
 
+    /// Whether it may hold a credential: by its name, or by that of an object around it.
+    pub(super) fn is_secret(&self) -> bool {
+        self.path.split('.').any(|part| names::is_secret(&plain(part)))
+    }
+
     /// Whether its name may have `role`.
     pub(super) fn has(&self, role: Role) -> bool {
         self.roles.iter().any(|(its, _)| *its == role)
@@ -137,7 +142,7 @@ impl<'a> Leaves<'a> {
         const SHOWN: usize = 6;
         let shown: Vec<String> = self
             .iter()
-            .filter(|leaf| !names::is_secret(&leaf.name) && !leaf.is_line)
+            .filter(|leaf| !leaf.is_secret() && !leaf.is_line)
             .take(SHOWN)
             .map(|leaf| format!("{}={}", leaf.path, read::first_line(&leaf.text)))
             .collect();

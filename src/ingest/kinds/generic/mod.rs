@@ -330,6 +330,12 @@ mod tests {
             json!({"status": "ok", "incidents": [{"title": "Disk full", "severity": "critical"}]}),
             json!({"ok": true, "alerts": [{"title": "Disk full on db-7"}]}),
             json!({"resolved": true, "alerts": [{"title": "Disk full on db-7"}]}),
+            json!({"hostname": "pg-2", "state": "recovery", "message": "replica fell behind"}),
+            json!({"event": "failed_recovery", "title": "Raid of db-7"}),
+            json!({"type": "ping", "host": "10.0.0.7", "message": "Host unreachable, 100% loss"}),
+            json!({"type": "validation", "message": "Backup of db-7 cannot be restored"}),
+            json!({"challenge": "abc", "host": "db-7", "message": "Disk full on db-7"}),
+            json!({"type": "ping", "data": {"summary": "Loss"}}),
         ];
         for tree in rows {
             assert_eq!(one(&tree).status, Status::Firing, "{tree}");
@@ -340,6 +346,8 @@ mod tests {
             json!({"title": "Disk full", "firing": false, "severity": "critical"}),
             json!({"title": "Disk full", "status": "critical", "resolved": true}),
             json!({"title": "Disk full", "status": "ok", "severity": "warning"}),
+            json!({"title": "Disk full", "event": "recovery"}),
+            json!({"title": "Disk full", "alert_state": "recovery"}),
             json!({"status": "resolved", "alerts": [{"title": "Disk full on db-7"}]}),
         ];
         for tree in rows {
@@ -383,10 +391,18 @@ mod tests {
                 json!({"message": "a", "alert_id": 5, "status": "open"}),
                 json!({"message": "b", "alertId": 5.0, "status": "closed"}),
             ),
+            (
+                json!({"entity_id": "db-7", "alert_name": "Disk full", "status": "firing"}),
+                json!({"entity_id": "db-7", "alert_name": "Disk full", "status": "resolved"}),
+            ),
         ];
         for (firing, resolved) in rows {
             assert_eq!(one(&firing).key, one(&resolved).key, "{firing}");
             assert_ne!(one(&firing).status, one(&resolved).status, "{firing}");
+        }
+        for id in ["entity_id", "alias", "item_id", "external_id"] {
+            let key = |rule: &str| one(&json!({id: "db-7", "alert_name": rule})).key;
+            assert_ne!(key("Disk full"), key("CPU high"), "{id}");
         }
         assert_ne!(one(&json!("disk full on web-1")).key, one(&json!("disk full on web-2")).key);
     }
@@ -398,6 +414,7 @@ mod tests {
             "monitor": {"name": "checkout", "url": "https://mon.example.com/9"},
             "host": {"name": "pay-1"}, "service": "payments", "Environment": "prod",
             "apiToken": "geheim", "thresholdMs": 250,
+            "routing_key": "geheim", "credentials": {"user": "geheim"}, "session": {"Cookie": "geheim"},
         }));
         assert_eq!(alert.title, "checkout: Payment latency high");
         assert_eq!(alert.severity, Severity::Error);

@@ -144,6 +144,13 @@ fn said(leaves: &Leaves<'_>, role: Role, accept: impl Fn(&Leaf<'_>, Word) -> boo
         if leaf.cost >= ASIDE_FROM || leaf.is_line {
             return None;
         }
+        // `alert_state: recovery` speaks of an alert, `state: recovery` of a replica, too.
+        let is_unclear = role == Role::Status
+            && matches!(&*leaf.name, "state" | "status")
+            && states::is_unclear_state(&leaf.text);
+        if is_unclear {
+            return None;
+        }
         states::judge(&leaf.text).filter(|word| accept(leaf, *word))
     })?;
     let is_compound = role == Role::Event && states::names_its_thing(&leaf.text);
