@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::{Handshake, Normalized};
-use super::leaves::Leaves;
+use super::leaves::{Leaf, Leaves};
 use super::names::Role;
 use super::states;
 
@@ -65,10 +65,18 @@ fn is_handshake(text: &str) -> bool {
     confirms || (words.len() <= WORDS_MAX && known && others)
 }
 
-/// A severity or a status of trouble: then it is more than a ping, whatever it calls itself.
+/// A severity, a status, a line for people or the thing that it is about: then it is more than a ping, whatever it
+/// calls itself.
 fn says_more(leaves: &Leaves<'_>) -> bool {
+    /// The description of a repository or an account is further away.
+    const TEXT_COST_MAX: u32 = 2;
     let is_said = |text: &str| states::judge(text).is_some();
+    let is_text =
+        |leaf: &Leaf<'_>| (leaf.cost <= TEXT_COST_MAX && leaf.text.contains(' ')).then_some(());
     leaves.near(Role::Severity, super::title::has_letters).is_some()
         || leaves.near(Role::Status, is_said).is_some()
         || leaves.near(Role::Title, super::title::has_letters).is_some()
+        || leaves.near(Role::Summary, super::title::has_letters).is_some()
+        || leaves.near(Role::Resource, |_| true).is_some()
+        || leaves.best(Role::Text, is_text).is_some()
 }

@@ -2,7 +2,6 @@
 
 use super::super::{bound, read};
 use super::leaves::{ASIDE_FROM, Leaf, Leaves};
-use super::names;
 use super::places::Place;
 use crate::domain::Alert;
 
@@ -40,7 +39,7 @@ fn is_detail(leaf: &Leaf<'_>) -> bool {
     let is_far = leaf.cost >= ASIDE_FROM
         && (leaf.path.matches('.').count() > ASIDE_DEPTH_MAX
             || matches!(&*leaf.text, "false" | "0" | "none"));
-    !leaf.is_line && !names::is_secret(&leaf.name) && !is_far
+    !leaf.is_line && !is_far && !leaf.is_secret()
 }
 
 fn keep_link(leaf: &Leaf<'_>, alert: &mut Alert) {

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::super::tree;
+use crate::limits::PAYLOAD_VALUES_MAX;
 
 /// Deepest payload inside a payload.
 const LEVELS_MAX: usize = 3;
@@ -21,9 +22,25 @@ pub(super) fn expand(tree: &Value) -> Cow<'_, Value> {
         return Cow::Borrowed(tree);
     }
     let mut tree = tree.clone();
-    let mut budget = DECODED_MAX;
+    let mut budget =
+        Budget { texts: DECODED_MAX, values: PAYLOAD_VALUES_MAX.saturating_sub(count(&tree)) };
     decode(&mut tree, LEVELS_MAX, &mut budget);
     Cow::Owned(tree)
+}
+
+/// What may still be decoded of one payload.
+struct Budget {
+    texts: usize,
+    values: usize,
+}
+
+/// The values of a tree, itself included.
+fn count(tree: &Value) -> usize {
+    1 + match tree {
+        Value::Array(items) => items.iter().map(count).sum(),
+        Value::Object(members) => members.values().map(count).sum(),
+        _ => 0,
+    }
 }
 
 fn holds_payload(tree: &Value) -> bool {
@@ -49,11 +66,15 @@ fn is_base64_of_json(text: &str) -> bool {
         && ["eyJ", "eyA", "ewo", "ew0", "W3s", "Wwo"].iter().any(|begin| text.starts_with(begin))
 }
 
-fn decode(tree: &mut Value, levels: usize, budget: &mut usize) {
+fn decode(tree: &mut Value, levels: usize, budget: &mut Budget) {
     match tree {
-        Value::String(text) if levels > 0 && *budget > 0 && may_hold(text) => {
-            *budget -= 1;
-            if let Some(mut inner) = read(text.trim()) {
+        Value::String(text) if levels > 0 && budget.texts > 0 && may_hold(text) => {
+            budget.texts -= 1;
+            // What is too much stays text.
+            let inner = read(text.trim()).map(|inner| (count(&inner), inner));
+            if let Some((values, mut inner)) = inner.filter(|(values, _)| *values <= budget.values)
+            {
+                budget.values -= values;
                 decode(&mut inner, levels - 1, budget);
                 *tree = inner;
             }
@@ -75,4 +96,20 @@ fn read(text: &str) -> Option<Value> {
         tree::json(text).ok()?
     };
     (inner.is_object() || inner.is_array()).then_some(inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn payloads_in_a_payload_share_its_bound() {
+        let part = format!("[{{}}{}]", ",1".repeat(PAYLOAD_VALUES_MAX / 3));
+        let payload = json!({"a": part, "b": part, "c": part, "d": part});
+        let expanded = expand(&payload);
+        assert!(expanded["a"].is_array());
+        assert!(expanded["d"].is_string(), "no room is left");
+        assert!(count(&expanded) <= PAYLOAD_VALUES_MAX);
+    }
 }

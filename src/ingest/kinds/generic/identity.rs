@@ -8,7 +8,8 @@ use crate::domain::Alert;
 use crate::ingest::kinds::words;
 
 /// The key of an alert: a field made for that; an id of the problem or of what watches it; else rule (or title without
-/// what changes), resource and service. Ids of events, deliveries and messages are none of these.
+/// what changes), resource and service. Ids of events, deliveries and messages are none of these. What may be the id of
+/// the affected thing counts with the rule alone: a host has many problems.
 pub(super) fn of(
     leaves: &Leaves<'_>,
     alert: &Alert,
@@ -16,11 +17,10 @@ pub(super) fn of(
     written: Option<&str>,
     has_status: bool,
 ) -> String {
-    if let Some(leaf) = leaves.near(Role::Dedup, |_| true) {
-        return named(leaf);
-    }
-    if let Some(leaf) = leaves.near(Role::Id, |_| true) {
-        return named(leaf);
+    let made = leaves.near(Role::Dedup, |_| true).or_else(|| leaves.near(Role::Id, |_| true));
+    if let Some(leaf) = made {
+        let rule = subject.filter(|_| is_of_thing(leaf)).map(|it| without(it, says_state));
+        return rule.map_or_else(|| named(leaf), |rule| format!("{}|{rule}", named(leaf)));
     }
     if let Some(leaf) = leaves.iter().find(|leaf| is_id(leaves, leaf, has_status)) {
         return format!("id:{}", leaf.text);
@@ -37,6 +37,11 @@ pub(super) fn of(
     };
     let parts = [Some(stable.as_str()), alert.resource.as_deref(), alert.service.as_deref()];
     parts.into_iter().flatten().collect::<Vec<_>>().join("|")
+}
+
+/// Whether an id may be that of what is affected: `entity_id: db-7`.
+fn is_of_thing(leaf: &Leaf<'_>) -> bool {
+    matches!(&*leaf.name, "entityid" | "alias" | "itemid" | "externalid")
 }
 
 /// Whether a bare id is that of the problem: in an envelope, or at the top where no envelope is and messages about one

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::super::read;
 use super::names::{self, Rank, Role};
 use super::places::{self, Place};
-use super::spelling::{is_placeholder, join, pair, plain, snake};
+use super::spelling::{ahead, is_placeholder, join, pair, plain, snake};
 
 /// Deepest object that is looked into.
 const DEPTH_MAX: usize = 8;
@@ -66,6 +66,11 @@ impl Leaf<'_> {
     /// Whether it is in one of several objects.
     pub(super) fn is_in_list(&self) -> bool {
         self.path.split('.').any(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
+    }
+
+    /// Whether it may hold a credential: by its name, or by that of an object around it.
+    pub(super) fn is_secret(&self) -> bool {
+        self.path.split('.').any(|part| names::is_secret(&plain(part)))
     }
 
     /// Whether its name may have `role`.
@@ -137,7 +142,7 @@ impl<'a> Leaves<'a> {
         const SHOWN: usize = 6;
         let shown: Vec<String> = self
             .iter()
-            .filter(|leaf| !names::is_secret(&leaf.name) && !leaf.is_line)
+            .filter(|leaf| !leaf.is_secret() && !leaf.is_line)
             .take(SHOWN)
             .map(|leaf| format!("{}={}", leaf.path, read::first_line(&leaf.text)))
             .collect();
@@ -183,10 +188,10 @@ impl<'a> Leaves<'a> {
                         if !without.is_empty() && std::ptr::eq(items.as_slice(), without) => {}
                     Value::Array(items) if items.iter().any(Value::is_object) => {
                         if place.depth < depth_max {
-                            leaves.list(items, &name, &place, &mut queue);
+                            leaves.list(items, &name, &place, &mut queue, &mut budget);
                         }
                     }
-                    _ => leaves.push(value, &name, &place),
+                    _ => leaves.push(value, &name, &place, &mut budget),
                 }
             }
         }
@@ -200,12 +205,18 @@ impl<'a> Leaves<'a> {
         name: &str,
         place: &Inside<'a>,
         queue: &mut VecDeque<Inside<'a>>,
+        budget: &mut usize,
     ) {
+        // Each pair is a member like any other.
         for (at, item) in items.iter().enumerate() {
+            if *budget == 0 {
+                return;
+            }
+            *budget -= 1;
             let Some(object) = item.as_object() else { continue };
             if let Some((key, value)) = pair(object) {
                 let inner = place.member(object, name);
-                self.push(value, &snake(key), &inner);
+                self.push(value, &snake(key), &inner, budget);
             } else if at < LIST_ITEMS_MAX {
                 let mut inner = place.member(object, name);
                 inner.path = join(&inner.path, &at.to_string());
@@ -215,18 +226,18 @@ impl<'a> Leaves<'a> {
         }
     }
 
-    fn push(&mut self, value: &'a Value, name: &str, place: &Inside<'_>) {
+    fn push(&mut self, value: &'a Value, name: &str, place: &Inside<'_>, budget: &mut usize) {
         let text = match value {
-            Value::String(text) => Cow::Borrowed(text.trim()),
+            Value::String(text) => Cow::Borrowed(ahead(text.trim())),
             Value::Object(_) => return,
-            other => Cow::Owned(read::text(other)),
+            other => Cow::Owned(ahead(&read::text(other)).to_owned()),
         };
         if text.is_empty() {
             return;
         }
         let is_past = place.is_past || names::is_past_member(name);
         if let Value::Array(items) = value
-            && self.push_tags(items, name, place)
+            && self.push_tags(items, name, place, budget)
         {
             return;
         }
@@ -251,10 +262,17 @@ impl<'a> Leaves<'a> {
     }
 
     /// `["env:prod", "host:web-1"]`: each tag is a member. Whether all were such tags.
-    fn push_tags(&mut self, items: &'a [Value], name: &str, place: &Inside<'_>) -> bool {
+    fn push_tags(
+        &mut self,
+        items: &'a [Value],
+        name: &str,
+        place: &Inside<'_>,
+        budget: &mut usize,
+    ) -> bool {
         const TAGS_MAX: usize = 50;
         let mut all = items.len() <= TAGS_MAX;
-        for item in items.iter().take(TAGS_MAX) {
+        for item in items.iter().take(TAGS_MAX.min(*budget)) {
+            *budget -= 1;
             let pair = item.as_str().and_then(|tag| tag.split_once([':', '=']));
             match pair.and_then(|(key, value)| line_leaf(key.trim(), value.trim(), place.cost)) {
                 Some(leaf) => {
@@ -320,15 +338,6 @@ fn roles(plain: &str, snake: &str, parents: &str) -> Cow<'static, [Rank]> {
         [Role::Resource, Role::Service, Role::Env, Role::Severity, Role::Priority, Role::Status];
     let is_of_place = places.into_iter().any(parent_is);
     if is_listed || (is_of_place && !parent_is(Role::Subject)) {
-        roles.retain(|(role, _)| *role != Role::Subject);
-    }
-    if plain == "url" && places::is_watched(parent) {
-        roles.push((Role::Resource, 2));
-    }
-    let of_parent = names::roles(&self::plain(parent), parent);
-    let parent_is = |role: Role| of_parent.iter().any(|(its, _)| *its == role);
-    // The name of the host is no name of the rule.
-    if (parent_is(Role::Resource) || parent_is(Role::Service)) && !parent_is(Role::Subject) {
         roles.retain(|(role, _)| *role != Role::Subject);
     }
     if speaks == 3 && (is_problem || places::is_rule(parent)) {

@@ -84,8 +84,14 @@ fn sentence(text: &str) -> Option<Word> {
     // "web-1 is up", but not "web-1 is up to date".
     let is_fine = |word: &String| matches!(&**word, "up" | "online" | "ok" | "okay" | "healthy");
     let last = words.iter().rposition(|word| !word.is_empty() && word != "again" && word != "now");
+    // "Packet loss is up" is no good news; a load balancer is no load.
+    let is_measure = |at: usize| {
+        is_measured(&words[at]) && words.get(at + 1).is_none_or(|next| next != "balancer")
+    };
+    let rises = |last: usize| words[last] == "up" && (0..last).any(is_measure);
     if let Some(last) = last
         && is_fine(&words[last])
+        && !rises(last)
         && words[..last].iter().rev().take(2).any(|word| word == "is")
     {
         return Some(Word::Resolved);
@@ -96,8 +102,54 @@ fn sentence(text: &str) -> Option<Word> {
         let after = if gone.ends_with(&["from"]) { words.len() } else { at + gone.len() };
         Some(&words[after..])
     })?;
+    // "The name is resolved to a wrong address."
+    let is_lookup = words[..words.len() - after.len()].last().is_some_and(|it| it == "resolved")
+        && after.first().is_some_and(|word| {
+            matches!(&**word, "to" | "as" | "into" | "incorrectly" | "wrongly" | "slowly")
+        });
+    if is_lookup {
+        return None;
+    }
     let goes_on = after.iter().any(|word| matches!(strong(word), Some(Word::Firing | Word::Bad)));
     (!goes_on).then_some(Word::Resolved)
+}
+
+/// What is bad if it is up.
+fn is_measured(word: &str) -> bool {
+    matches!(
+        word,
+        "loss"
+            | "usage"
+            | "use"
+            | "utilization"
+            | "utilisation"
+            | "consumption"
+            | "latency"
+            | "lag"
+            | "delay"
+            | "jitter"
+            | "rate"
+            | "ratio"
+            | "load"
+            | "error"
+            | "errors"
+            | "failures"
+            | "timeouts"
+            | "retries"
+            | "exceptions"
+            | "temperature"
+            | "pressure"
+            | "memory"
+            | "cpu"
+            | "count"
+            | "number"
+            | "percentage"
+            | "duration"
+            | "cost"
+            | "costs"
+            | "traffic"
+            | "backlog"
+    ) || word.ends_with("time") && word != "uptime"
 }
 
 /// Emoji, blanks and other signs before the first letter, digit or bracket.
@@ -124,6 +176,13 @@ mod tests {
             ("✅ Your service api is up! ✅", Some(Word::Resolved)),
             ("web-1 is now OK", Some(Word::Resolved)),
             ("web-1 is up to date", None),
+            ("Packet loss on edge-3 is up", None),
+            ("The error rate of shop is up again", None),
+            ("The load balancer lb-1 is up", Some(Word::Resolved)),
+            ("Response time is now ok", Some(Word::Resolved)),
+            ("api.example.com is resolved to a wrong address", None),
+            ("The name was resolved incorrectly", None),
+            ("The outage of api.example.com is resolved", Some(Word::Resolved)),
             ("Host up: no answer", None),
             ("Closed connections on db-1", None),
             ("[Closed beta] disk full", None),

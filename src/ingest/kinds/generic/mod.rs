@@ -27,7 +27,9 @@ use serde_json::{Map, Value};
 
 use self::leaves::{Leaf, Leaves};
 use self::names::Role;
-use super::{Error, Normalized, Payload, Rejected, SourceKind, check_count, read, tree, when};
+use super::{
+    Error, Normalized, Payload, Rejected, SourceKind, bound, check_count, read, tree, when,
+};
 use crate::domain::{Alert, Life, Severity, Status, Timestamp};
 
 /// Times before this are durations or zero values, not times: 2000-01-01.
@@ -116,7 +118,7 @@ pub(super) fn guess(tree: &Value) -> Result<Normalized, Error> {
         return Ok(Normalized { ignored, ..Normalized::default() });
     }
     check_count(items.len())?;
-    let outer = around.map(|root| Leaves::around(root, items));
+    let outer = around.map(|root| Outer::of(root, items));
     let mut normalized = Normalized::default();
     let mut keys = HashSet::new();
     for (index, item) in (0_u32..).zip(items) {
@@ -126,11 +128,14 @@ pub(super) fn guess(tree: &Value) -> Result<Normalized, Error> {
             _ => None,
         };
         match read {
-            Some(mut alert) => {
-                if !identity::is_of_problem(&alert.key) && !keys.insert(alert.key.clone()) {
-                    alert.key = identity::apart(&alert);
+            Some(alert) => {
+                let is_of_problem = identity::is_of_problem(&alert.key);
+                // Before the next one is read: what is around them is in each of thousands.
+                let mut alert = bound::alert(Alert { index, ..alert });
+                if !is_of_problem && !keys.insert(alert.key.clone()) {
+                    alert.key = bound::key(&identity::apart(&alert));
                 }
-                normalized.alerts.push(Alert { index, ..alert });
+                normalized.alerts.push(alert);
             }
             None => normalized.rejected.push(Rejected {
                 index,
@@ -143,6 +148,7 @@ pub(super) fn guess(tree: &Value) -> Result<Normalized, Error> {
 
 /// A text for people: its first line is the title, lines of `name: value` are fields.
 fn from_text(text: &str) -> Option<Alert> {
+    let text = spelling::ahead(text);
     let title = read::first_line(text);
     if title.is_empty() {
         return None;
@@ -159,10 +165,27 @@ fn from_text(text: &str) -> Option<Alert> {
     Some(alert)
 }
 
-fn from_object(item: &Map<String, Value>, outer: Option<&Leaves<'_>>) -> Option<Alert> {
+/// What the object around a list says of each of its alerts, found once.
+struct Outer<'a> {
+    leaves: Leaves<'a>,
+    status: Option<Status>,
+    titles: title::Around,
+}
+
+impl<'a> Outer<'a> {
+    fn of(root: &'a Map<String, Value>, items: &'a [Value]) -> Self {
+        let leaves = Leaves::around(root, items);
+        let (status, titles) = (verdict::around(&leaves), title::Around::of(&leaves));
+        Self { leaves, status, titles }
+    }
+}
+
+fn from_object(item: &Map<String, Value>, outer: Option<&Outer<'_>>) -> Option<Alert> {
     let mut leaves = Leaves::of(item);
-    let fields = verdict::by_fields(&leaves, outer);
-    let title = title::of(&leaves, outer, fields)?;
+    let fields = verdict::by_fields(&leaves, outer.and_then(|outer| outer.status));
+    let titles = outer.map(|outer| &outer.titles);
+    let title = title::of(&leaves, titles, fields)?;
+    let outer = outer.map(|outer| &outer.leaves);
     let verdict = verdict::of(&leaves, fields, title.written.as_deref());
     let mut alert = Alert::new("", title.line);
     alert.status = verdict.status;
@@ -185,7 +208,7 @@ fn from_object(item: &Map<String, Value>, outer: Option<&Leaves<'_>>) -> Option<
     let least = if is_news { Severity::Info } else { Severity::Unknown };
     alert.severity = severity::of(&leaves, outer, marked).unwrap_or(least);
     fill(&leaves, outer, &mut alert);
-    let subject = title::subject(&leaves).or_else(|| outer.and_then(title::subject));
+    let subject = title::subject(&leaves).or_else(|| titles?.subject.clone());
     alert.alertname.clone_from(&subject);
     alert.key = identity::of(
         &leaves,
@@ -293,6 +316,70 @@ mod tests {
     }
 
     #[test]
+    fn weak_words_and_flags_end_nothing_that_is_bad() {
+        let rows = [
+            json!({"title": "Temperature high on pump 4", "severity": "critical", "online": true}),
+            json!({"status": "critical", "check": "disk", "host": "db-7", "reachable": true}),
+            json!({"title": "Disk full", "severity": "critical", "host": {"name": "db-7", "online": true}}),
+            json!({"title": "CPU high", "status": "warning", "service": {"name": "db", "healthy": true}}),
+            json!({"title": "Disk full", "host": {"name": "db-7", "online": true}}),
+            json!({"title": "Disk full", "host": {"name": "db-7", "offline": false}}),
+            json!({"ok": true, "message": "Disk full on db-7", "host": "db-7"}),
+            json!({"message": "Backup failed on db-7", "online": true}),
+            json!({"status": "ok", "message": "Disk full on db-7", "severity": "critical"}),
+            json!({"status": "ok", "incidents": [{"title": "Disk full", "severity": "critical"}]}),
+            json!({"ok": true, "alerts": [{"title": "Disk full on db-7"}]}),
+            json!({"resolved": true, "alerts": [{"title": "Disk full on db-7"}]}),
+            json!({"hostname": "pg-2", "state": "recovery", "message": "replica fell behind"}),
+            json!({"event": "failed_recovery", "title": "Raid of db-7"}),
+            json!({"type": "ping", "host": "10.0.0.7", "message": "Host unreachable, 100% loss"}),
+            json!({"type": "validation", "message": "Backup of db-7 cannot be restored"}),
+            json!({"challenge": "abc", "host": "db-7", "message": "Disk full on db-7"}),
+            json!({"type": "ping", "data": {"summary": "Loss"}}),
+        ];
+        for tree in rows {
+            assert_eq!(one(&tree).status, Status::Firing, "{tree}");
+        }
+        let rows = [
+            json!({"name": "web-1", "online": true}),
+            json!({"name": "web-1", "down": false}),
+            json!({"title": "Disk full", "firing": false, "severity": "critical"}),
+            json!({"title": "Disk full", "status": "critical", "resolved": true}),
+            json!({"title": "Disk full", "status": "ok", "severity": "warning"}),
+            json!({"title": "Disk full", "event": "recovery"}),
+            json!({"title": "Disk full", "alert_state": "recovery"}),
+            json!({"status": "resolved", "alerts": [{"title": "Disk full on db-7"}]}),
+        ];
+        for tree in rows {
+            assert_eq!(one(&tree).status, Status::Resolved, "{tree}");
+        }
+    }
+
+    #[test]
+    fn alerts_of_a_list_do_not_hold_all_that_is_around_them() {
+        let long = "Disk full ".repeat(50_000);
+        let items: Vec<Value> = (0..100).map(|n| json!({"id": n, "state": "open"})).collect();
+        let guessed = guess(&json!({"title": long, "message": long, "alerts": items}));
+        let alerts = guessed.expect("few").alerts;
+        assert_eq!(alerts.len(), 100);
+        for alert in alerts {
+            assert_eq!(bound::alert(alert.clone()), alert);
+        }
+    }
+
+    #[test]
+    fn pairs_and_tags_count_as_members() {
+        let pairs: Vec<Value> =
+            (0..20_000).map(|n| json!({"name": format!("n{n}"), "value": "success"})).collect();
+        let tags: Map<String, Value> =
+            (0..200).map(|n| (format!("t{n}"), json!(vec!["a:b"; 50]))).collect();
+        for tree in [json!({"fields": pairs}), Value::Object(tags)] {
+            let Value::Object(root) = &tree else { panic!("an object") };
+            assert!(Leaves::of(root).iter().count() <= 2_000);
+        }
+    }
+
+    #[test]
     fn firing_and_resolved_share_a_key() {
         let rows = [
             (json!("CRITICAL: disk 93% full on web-1"), json!("RESOLVED: disk 41% full on web-1")),
@@ -304,10 +391,18 @@ mod tests {
                 json!({"message": "a", "alert_id": 5, "status": "open"}),
                 json!({"message": "b", "alertId": 5.0, "status": "closed"}),
             ),
+            (
+                json!({"entity_id": "db-7", "alert_name": "Disk full", "status": "firing"}),
+                json!({"entity_id": "db-7", "alert_name": "Disk full", "status": "resolved"}),
+            ),
         ];
         for (firing, resolved) in rows {
             assert_eq!(one(&firing).key, one(&resolved).key, "{firing}");
             assert_ne!(one(&firing).status, one(&resolved).status, "{firing}");
+        }
+        for id in ["entity_id", "alias", "item_id", "external_id"] {
+            let key = |rule: &str| one(&json!({id: "db-7", "alert_name": rule})).key;
+            assert_ne!(key("Disk full"), key("CPU high"), "{id}");
         }
         assert_ne!(one(&json!("disk full on web-1")).key, one(&json!("disk full on web-2")).key);
     }
@@ -319,6 +414,7 @@ mod tests {
             "monitor": {"name": "checkout", "url": "https://mon.example.com/9"},
             "host": {"name": "pay-1"}, "service": "payments", "Environment": "prod",
             "apiToken": "geheim", "thresholdMs": 250,
+            "routing_key": "geheim", "credentials": {"user": "geheim"}, "session": {"Cookie": "geheim"},
         }));
         assert_eq!(alert.title, "checkout: Payment latency high");
         assert_eq!(alert.severity, Severity::Error);

@@ -291,6 +291,15 @@ pub(super) fn is_secret(name: &str) -> bool {
         "credential",
         "privatekey",
         "signature",
+        "routingkey",
+        "servicekey",
+        "integrationkey",
+        "accesskey",
+        "passphrase",
+        "pwd",
+        "cookie",
+        "jwt",
+        "bearer",
     ]
     .iter()
     .any(|part| name.contains(part))

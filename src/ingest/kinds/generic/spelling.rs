@@ -2,7 +2,14 @@
 
 use serde_json::{Map, Value};
 
-use crate::limits::LABEL_NAME_CHARS_MAX;
+use crate::limits::{LABEL_NAME_CHARS_MAX, TEXT_CHARS_MAX};
+
+/// As much of a text as can matter: megabytes are not copied to keep their begin.
+pub(super) fn ahead(text: &str) -> &str {
+    /// The longest character.
+    const BYTES_PER_CHAR: usize = 4;
+    &text[..text.floor_char_boundary(TEXT_CHARS_MAX * BYTES_PER_CHAR)]
+}
 
 /// `{"name": "host", "value": "web-1"}` in its usual spellings.
 pub(super) fn pair(object: &Map<String, Value>) -> Option<(&str, &Value)> {

@@ -114,8 +114,14 @@ fn judge_words(words: &[String]) -> Option<Word> {
     if words.iter().any(ends_things) && !words.iter().all(is_known) {
         return None;
     }
-    let strong = words.iter().rev().find_map(|word| strong(word));
-    match strong {
+    // "failed_recovery" is no recovery.
+    let is_plan =
+        |word: &String| matches!(&**word, "recovery" | "recover" | "recovers" | "resolve");
+    let is_bad = |word: &String| strong(word) == Some(Word::Bad);
+    if words.iter().any(is_plan) && words.iter().any(is_bad) {
+        return Some(Word::Bad);
+    }
+    match words.iter().rev().find_map(|word| strong(word)) {
         Some(word) => Some(word),
         None if words.iter().all(|word| is_neighbour(word) || weak(word).is_some()) => {
             words.iter().rev().find_map(|word| weak(word))
@@ -330,6 +336,11 @@ fn is_thing(word: &str) -> bool {
     )
 }
 
+/// What a state is called that a replica or a disk array is in for hours, and some monitors' end of a problem.
+pub(super) fn is_unclear_state(text: &str) -> bool {
+    text.eq_ignore_ascii_case("recovery")
+}
+
 /// Whether the name of an event says of what it speaks (`check.up`), which makes a weak word clear.
 pub(super) fn names_its_thing(text: &str) -> bool {
     words(text).iter().any(|word| is_thing(word))
@@ -402,6 +413,10 @@ mod tests {
                 ("unresolved", Some(Word::Firing)),
                 ("partially resolved", None),
                 ("failed to resolve", None),
+                ("failed_recovery", Some(Word::Bad)),
+                ("recovery_failed", Some(Word::Bad)),
+                ("recovery from critical", Some(Word::Resolved)),
+                ("error.resolved", Some(Word::Resolved)),
                 ("auto_resolved", Some(Word::Resolved)),
                 ("ResolvedCritical", Some(Word::Resolved)),
                 ("resolve_failed", Some(Word::Bad)),

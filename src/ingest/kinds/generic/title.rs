@@ -6,7 +6,20 @@ use super::names::Role;
 use super::states;
 use crate::domain::Status;
 
+/// What is said around a list, for titles of its alerts.
+pub(super) struct Around {
+    pub subject: Option<String>,
+    sentence: Option<Titled>,
+}
+
+impl Around {
+    pub(super) fn of(outer: &Leaves<'_>) -> Self {
+        Self { subject: subject(outer), sentence: sentence(outer, false) }
+    }
+}
+
 /// What people read, and of it what the sender wrote as a sentence, whose marks may say how things are.
+#[derive(Clone)]
 pub(super) struct Titled {
     pub line: String,
     pub written: Option<String>,
@@ -15,13 +28,13 @@ pub(super) struct Titled {
 /// The title of an alert whose fields say `status`; nothing only if there is nothing to read.
 pub(super) fn of(
     own: &Leaves<'_>,
-    outer: Option<&Leaves<'_>>,
+    outer: Option<&Around>,
     status: Option<Status>,
 ) -> Option<Titled> {
     let made = |line: String| Titled { line, written: None };
     sentence(own, false)
         .or_else(|| named(own, outer, status).map(made))
-        .or_else(|| outer.and_then(|outer| sentence(outer, false)))
+        .or_else(|| outer?.sentence.clone())
         .or_else(|| event(own, status).map(made))
         // One of several objects speaks for itself, not for the alert.
         .or_else(|| sentence(own, true))
@@ -112,8 +125,8 @@ fn place(leaves: &Leaves<'_>, text: &str) -> Option<String> {
 }
 
 /// The name of the rule with what happened; of one of several, the name of the rule around them, too.
-fn named(own: &Leaves<'_>, outer: Option<&Leaves<'_>>, status: Option<Status>) -> Option<String> {
-    let around = outer.and_then(subject);
+fn named(own: &Leaves<'_>, outer: Option<&Around>, status: Option<Status>) -> Option<String> {
+    let around = outer.and_then(|outer| outer.subject.clone());
     let name = match (subject(own), around) {
         (Some(own), Some(around)) if !contains(&own, &around) => format!("{around}: {own}"),
         (Some(name), _) | (None, Some(name)) => name,

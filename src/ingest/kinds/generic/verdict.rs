@@ -1,10 +1,13 @@
 //! Whether the problem is there, taken, or gone, from all that a payload says about it.
 
+use std::cell::LazyCell;
+
 use super::leaves::{ASIDE_FROM, Leaf, Leaves};
 use super::marks;
 use super::names::Role;
+use super::severity;
 use super::states::{self, Word};
-use crate::domain::Status;
+use crate::domain::{Severity, Status};
 
 /// How far from the problem a weak word may stand: `status: ok` of a component says nothing about the incident.
 const WEAK_COST_MAX: u32 = 8;
@@ -36,9 +39,23 @@ struct Said {
     is_compound: bool,
 }
 
-/// What the fields of an alert say: its own, else those around it.
-pub(super) fn by_fields(own: &Leaves<'_>, outer: Option<&Leaves<'_>>) -> Option<Status> {
-    by_words(own).or_else(|| outer.and_then(by_words))
+/// What the fields of an alert say: its own, else what was found [`around`] it.
+pub(super) fn by_fields(own: &Leaves<'_>, around: Option<Status>) -> Option<Status> {
+    by_words(own).or(around)
+}
+
+/// What the object around a list says of each of its alerts. Its weak words and flags (`status: ok`, `ok: true`) speak
+/// of the delivery.
+pub(super) fn around(outer: &Leaves<'_>) -> Option<Status> {
+    let (state, event) = strong_words(outer);
+    match (state, event) {
+        (Some(state), Some(event)) => Some(both(state, event)),
+        (state, event) => state.or(event).map(|said| said.word.status()),
+    }
+}
+
+fn strong_words(leaves: &Leaves<'_>) -> (Option<Said>, Option<Said>) {
+    (said(leaves, Role::Status, is_strong), said(leaves, Role::Event, is_strong))
 }
 
 /// The status of an alert: what its fields say, else what `written` is marked with, else quiet words.
@@ -64,13 +81,13 @@ pub(super) fn by_title(title: &str) -> Option<Status> {
 }
 
 fn by_words(leaves: &Leaves<'_>) -> Option<Status> {
-    let state = said(leaves, Role::Status, is_strong);
-    let event = said(leaves, Role::Event, is_strong);
+    let (state, event) = strong_words(leaves);
     if let (Some(state), Some(event)) = (state, event) {
         return Some(both(state, event));
     }
     let weak = weak(leaves);
     let flag = by_flags(leaves);
+    let is_ended = || flag == Some(Flag::Resolved);
     match (state.or(event), weak) {
         // `check.up` of something whose last result was bad.
         (Some(bad), Some(fine))
@@ -83,15 +100,16 @@ fn by_words(leaves: &Leaves<'_>) -> Option<Status> {
             Some(Status::Resolved)
         }
         // `resolved: true` beside the level it had.
-        (Some(bad), _) if bad.word == Word::Bad && flag == Some(Status::Resolved) => flag,
-        (Some(firing), _) if firing.word == Word::Firing && flag == Some(Status::Acknowledged) => {
-            flag
+        (Some(bad), _) if bad.word == Word::Bad && is_ended() => Some(Status::Resolved),
+        (Some(firing), _) if firing.word == Word::Firing && flag == Some(Flag::Acknowledged) => {
+            Some(Status::Acknowledged)
         }
         (Some(said), _) => Some(said.word.status()),
-        (None, Some(fine)) if fine.is_compound || flag != Some(Status::Firing) => {
-            Some(Status::Resolved)
-        }
-        (None, _) => flag,
+        (None, Some(fine)) if fine.is_compound || flag != Some(Flag::Bad) => Some(Status::Resolved),
+        (None, _) => match flag? {
+            Flag::Good if is_bad_otherwise(leaves) => None,
+            flag => Some(flag.status()),
+        },
     }
 }
 
@@ -126,6 +144,13 @@ fn said(leaves: &Leaves<'_>, role: Role, accept: impl Fn(&Leaf<'_>, Word) -> boo
         if leaf.cost >= ASIDE_FROM || leaf.is_line {
             return None;
         }
+        // `alert_state: recovery` speaks of an alert, `state: recovery` of a replica, too.
+        let is_unclear = role == Role::Status
+            && matches!(&*leaf.name, "state" | "status")
+            && states::is_unclear_state(&leaf.text);
+        if is_unclear {
+            return None;
+        }
         states::judge(&leaf.text).filter(|word| accept(leaf, *word))
     })?;
     let is_compound = role == Role::Event && states::names_its_thing(&leaf.text);
@@ -141,15 +166,20 @@ fn said(leaves: &Leaves<'_>, role: Role, accept: impl Fn(&Leaf<'_>, Word) -> boo
 /// A weak word near the problem: of a state, or of an event that says of what it speaks; a severity may say it, too.
 fn weak(leaves: &Leaves<'_>) -> Option<Said> {
     let near = |leaf: &Leaf<'_>| leaf.cost <= WEAK_COST_MAX && !leaf.is_in_list();
-    let is_run_near = |leaf: &Leaf<'_>| leaf.cost <= RUN_COST_MAX && is_run(leaves);
+    let is_run = LazyCell::new(|| is_run(leaves));
+    let is_run_near = |leaf: &Leaf<'_>| leaf.cost <= RUN_COST_MAX && *is_run;
+    // `status: ok` beside `severity: critical` is that of the delivery.
+    let is_severe = LazyCell::new(|| severity::of(leaves, None, None) >= Some(Severity::Error));
+    let is_fine =
+        |leaf: &Leaf<'_>, word: Word| word == Word::Fine && !(says_ok(&leaf.text) && *is_severe);
     let state = said(leaves, Role::Status, |leaf, word| {
-        near(leaf) && (word == Word::Fine || (word == Word::Success && is_run_near(leaf)))
+        near(leaf) && (is_fine(leaf, word) || (word == Word::Success && is_run_near(leaf)))
     });
     let event = said(leaves, Role::Event, |leaf, word| {
         let is_clear = states::names_its_thing(&leaf.text) || leaf.name != "type";
         near(leaf)
             && is_clear
-            && (word == Word::Fine || (word == Word::Success && is_run_near(leaf)))
+            && (is_fine(leaf, word) || (word == Word::Success && is_run_near(leaf)))
     });
     let severity = || {
         said(leaves, Role::Severity, |leaf, word| {
@@ -178,39 +208,81 @@ fn is_run(leaves: &Leaves<'_>) -> bool {
         .any(|leaf| leaf.path.split(['.', '_']).any(|word| RUNS.contains(&word)))
 }
 
-/// Booleans and times: `resolved: true`, `resolved_at: "2026-..."`, `is_up: 0`.
-fn by_flags(leaves: &Leaves<'_>) -> Option<Status> {
+/// What booleans and times say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flag {
+    /// `is_up: 0`, `firing: true`.
+    Bad,
+    /// `resolved: true`, `resolved_at: "2026-..."`, `firing: false`.
+    Resolved,
+    /// `online: true`: it is well, or only answers.
+    Good,
+    Acknowledged,
+}
+
+impl Flag {
+    fn status(self) -> Status {
+        match self {
+            Self::Bad => Status::Firing,
+            Self::Resolved | Self::Good => Status::Resolved,
+            Self::Acknowledged => Status::Acknowledged,
+        }
+    }
+}
+
+fn by_flags(leaves: &Leaves<'_>) -> Option<Flag> {
     let near = |leaf: &Leaf<'_>| leaf.cost <= WEAK_COST_MAX && !leaf.is_line;
-    let truth = |leaf: &Leaf<'_>| match &*leaf.text.to_ascii_lowercase() {
-        "true" | "yes" | "1" => Some(true),
-        "false" | "no" | "0" => Some(false),
-        _ => None,
-    };
     let is_set = |leaf: &Leaf<'_>| {
         truth(leaf).unwrap_or_else(|| {
             let is_word = matches!(states::judge(&leaf.text), Some(Word::Resolved | Word::Fine));
             is_word || super::time(&leaf.value).is_some()
         })
     };
-    let good = |leaf: &Leaf<'_>| truth(leaf).filter(|_| near(leaf));
-    let bad = |leaf: &Leaf<'_>| truth(leaf).filter(|_| near(leaf)).map(|is_bad| !is_bad);
-    let goods =
-        [(Role::Good, leaves.best(Role::Good, good)), (Role::Bad, leaves.best(Role::Bad, bad))];
-    let is_good: Vec<bool> =
-        goods.into_iter().filter_map(|(_, found)| found.map(|(is_good, _)| is_good)).collect();
-    if is_good.contains(&false) {
-        return Some(Status::Firing);
+    let flag = |role, flag| {
+        leaves.best(role, |leaf| (near(leaf) && is_set(leaf)).then_some(flag)).map(|(it, _)| it)
+    };
+    let of_state = |role, good| {
+        let read = |leaf: &Leaf<'_>| truth(leaf).filter(|_| near(leaf)).map(|it| it == good);
+        leaves.best(role, read)
+    };
+    let states = [of_state(Role::Good, true), of_state(Role::Bad, false)];
+    if states.iter().flatten().any(|(is_good, _)| !is_good) {
+        return Some(Flag::Bad);
     }
-    if leaves.best(Role::Resolved, |leaf| (near(leaf) && is_set(leaf)).then_some(())).is_some()
-        || is_good.contains(&true)
-    {
-        return Some(Status::Resolved);
+    let well = states.into_iter().flatten().map(|(_, leaf)| leaf);
+    flag(Role::Resolved, Flag::Resolved)
+        .or_else(|| well.filter_map(well_flag).min_by_key(|flag| *flag == Flag::Good))
+        .or_else(|| flag(Role::Acknowledged, Flag::Acknowledged))
+}
+
+/// What a flag of things that are well says: that the alert itself is off ends it; that a host is online does so only
+/// at the top, and `ok: true` may be that of the delivery.
+fn well_flag(leaf: &Leaf<'_>) -> Option<Flag> {
+    const OF_ALERT_COST_MAX: u32 = 1;
+    let is_of_alert = leaf.has(Role::Bad)
+        && !["down", "offline", "failing", "unhealthy"].iter().any(|it| leaf.name.ends_with(it));
+    if is_of_alert && leaf.cost <= OF_ALERT_COST_MAX {
+        return Some(Flag::Resolved);
     }
-    leaves
-        .best(Role::Acknowledged, |leaf| {
-            (near(leaf) && is_set(leaf)).then_some(Status::Acknowledged)
-        })
-        .map(|(status, _)| status)
+    (leaf.cost == 0 && leaf.name != "ok").then_some(Flag::Good)
+}
+
+fn truth(leaf: &Leaf<'_>) -> Option<bool> {
+    match &*leaf.text.to_ascii_lowercase() {
+        "true" | "yes" | "1" => Some(true),
+        "false" | "no" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// Whether a severity or a line for people tells of trouble: then a flag that something answers ends nothing.
+fn is_bad_otherwise(leaves: &Leaves<'_>) -> bool {
+    let tells =
+        |text: &str| states::words(text).iter().any(|word| states::strong(word) == Some(Word::Bad));
+    severity::of(leaves, None, None) >= Some(Severity::Warning)
+        || [Role::Title, Role::Summary, Role::Text]
+            .into_iter()
+            .any(|role| leaves.near(role, tells).is_some())
 }
 
 /// Words that say that nobody must act, if nothing says more: of the alert's own state, or of an event that is named so.
