@@ -189,7 +189,7 @@ fn endpoint(
     name_span: &Span,
     said: Option<&Node>,
 ) -> Option<Endpoint> {
-    const HINT: &str = "its clients present a key in a header or the path: auth = { token = ... }";
+    const HINT: &str = "its clients present a key: auth = { token = ... }";
     let own = Endpoint::of_kind(kind.name());
     let unfit = auth.needs_body();
     let Some(node) = said else {
