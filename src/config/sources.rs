@@ -160,7 +160,7 @@ fn one(
     section.finish(reader);
     let kind = kind?;
     let auth = auth?;
-    let endpoint = endpoint(reader, &kind, &auth, said);
+    let endpoint = endpoint(reader, &kind, &auth, name_span, said);
     let own_table = table && kind.name() != "generic";
     if own_table {
         let message = "only the kind `generic` takes a table";
@@ -180,21 +180,38 @@ fn one(
 }
 
 /// What `endpoint = "..."` says, or the kind alone: clients of the vendor's API present a credential, and the source is
-/// found by it. A source without one is found only if it says so.
+/// found by it. A source without one is found only if it says so. One whose credential is in the body, or signs it, serves
+/// none: it could be found by a signature of nothing.
 fn endpoint(
     reader: &mut Reader<'_>,
     kind: &Kind,
     auth: &Auth,
+    name_span: &Span,
     said: Option<&Node>,
 ) -> Option<Endpoint> {
+    const HINT: &str = "its clients present a key: auth = { token = ... }";
     let own = Endpoint::of_kind(kind.name());
-    let Some(node) = said else { return own.filter(|_| !matches!(auth, Auth::None)) };
+    let unfit = auth.needs_body();
+    let Some(node) = said else {
+        if let Some(own) = own.filter(|_| unfit) {
+            let message = format!("`{}` cannot serve the endpoint `{own}`", auth.as_str());
+            let problem = Problem::warning(Word::InvalidValue, name_span.clone(), message);
+            reader.report(problem.hint(HINT));
+        }
+        return own.filter(|_| !unfit && !matches!(auth, Auth::None));
+    };
     let words = Endpoint::ALL.map(|endpoint| (endpoint.as_str(), endpoint));
     let endpoint = choice(reader, node, &words)?;
     if own != Some(endpoint) {
         let message = format!("endpoint `{endpoint}` is not read by the kind `{}`", kind.name());
         let hint = format!("kind = \"{}\"", endpoint.kind());
         reader.report(Problem::error(Word::InvalidValue, node.span.clone(), message).hint(hint));
+        return None;
+    }
+    if unfit {
+        let message = format!("`{}` cannot serve the endpoint `{endpoint}`", auth.as_str());
+        let problem = Problem::error(Word::InvalidValue, node.span.clone(), message);
+        reader.report(problem.hint(HINT));
         return None;
     }
     own

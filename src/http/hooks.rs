@@ -19,7 +19,7 @@ use crate::ingest::auth::sns::SubscribeUrl;
 use crate::ingest::auth::{Presented, Refused, Verified, client_address, verifier};
 use crate::ingest::kinds::table::Answer;
 use crate::ingest::kinds::{Handshake, Payload};
-use crate::ingest::{self, Context, Receipt, Source};
+use crate::ingest::{self, Context, Kind, Receipt, Source};
 
 /// Label of requests for which no source was found: names that anybody can make up are no labels.
 pub(super) const NO_SOURCE: &str = "";
@@ -122,13 +122,17 @@ async fn process(
     let raw =
         body::read(&mut payload, source.body_bytes_max, shared.limits.body_within, &mut share);
     let raw = raw.await.map_err(failed)?;
-    let mut delivery = None;
+    let (mut delivery, mut replay) = (None, false);
     if signed {
         delivery = authenticate(shared, source, &presented(&raw), now).await?.delivery().copied();
-        if is_replay(shared, source, delivery.as_ref(), now)? {
+        replay = is_replay(shared, source, delivery.as_ref(), now)?;
+        // Only `auto` has to read it again to know what its sender is answered.
+        if replay && !matches!(source.kind, Kind::Auto(_)) {
             return answer(shared, source, replayed()).await;
         }
-        throttle(source)?;
+        if !replay {
+            throttle(source)?;
+        }
     }
     let encoding =
         request.headers().get(header::CONTENT_ENCODING).map(header::HeaderValue::as_bytes);
@@ -143,10 +147,14 @@ async fn process(
         body: &body,
         received_at: now,
     };
+    if replay {
+        let reader = source.kind.reader(&payload).ok().flatten();
+        let answers = reader.map(|kind| kind.answers().clone());
+        return answer(shared, source, Receipt { answers, ..replayed() }).await;
+    }
     let receipt = take_in(shared, active, source, &payload).await?;
-    // What had no effect can have none again: a question gets its answer each time, and after a correction of the
-    // configuration the same payload may say something.
-    let delivery = delivery.filter(|_| receipt.accepted > 0);
+    // A question gets its answer each time, and after a correction of the configuration the same payload may say more.
+    let delivery = delivery.filter(|_| receipt.is_final());
     let answer = answer(shared, source, receipt).await?;
     if let Some(delivery) = delivery.filter(|_| answer.status().is_success()) {
         shared.verifier.replays.taken(&source.name, &delivery, now);

@@ -104,6 +104,9 @@ pub struct Receipt {
     pub rejected: Vec<Refusal>,
     /// How many were not taken.
     pub rejected_count: u64,
+    /// Accepted alerts that a route dropped or that no receiver wants: under other routes they may have an effect.
+    #[serde(skip)]
+    pub unwanted: u64,
     /// Numbers of the incidents they touched; at most `ANSWER_LIST_MAX`.
     pub incidents: Vec<u64>,
     /// Why a payload without alerts is fine.
@@ -193,8 +196,17 @@ impl Receipt {
         );
     }
 
+    /// Whether the same payload once more could have no effect that this one had not: all was read, and not all of it was
+    /// for nobody.
+    pub const fn is_final(&self) -> bool {
+        self.rejected_count == 0 && self.accepted > self.unwanted
+    }
+
     fn count(&mut self, source: &Source, outcomes: &[AlertOutcome]) {
         let mut unchanged = 0;
+        let unwanted =
+            |one: &&AlertOutcome| matches!(one.reason, Reason::Dropped | Reason::NoReceiver);
+        self.unwanted += outcomes.iter().filter(unwanted).count() as u64;
         for outcome in outcomes {
             if matches!(outcome.reason, Reason::Repeated | Reason::Duplicate | Reason::Stale) {
                 unchanged += 1;

@@ -21,6 +21,10 @@ limit = { per_second = 0.001, burst = 2 }
 kind = "alertmanager"
 auth = { github = "github-key" }
 
+[sources.any]
+kind = "auto"
+auth = { github = "github-key" }
+
 [sources.azure]
 kind = "alertmanager"
 auth = { entra = { tenant = "0d6c8d3a-1f7e-4c4b-9f5e-2a4b6c8d0e1f", audience = "x" } }
@@ -68,8 +72,12 @@ async fn slack(world: &World, at: i64, body: &str) -> (u16, Value) {
 }
 
 async fn github(world: &World, id: &str, body: &str) -> (u16, Value) {
+    github_to(world, "github", id, body).await
+}
+
+async fn github_to(world: &World, source: &str, id: &str, body: &str) -> (u16, Value) {
     let signature = hex(&mac(b"github-key", body));
-    let request = world.client.post(format!("{}/hooks/github", world.url));
+    let request = world.client.post(format!("{}/hooks/{source}", world.url));
     let request = request
         .header("x-github-delivery", id)
         .header("x-hub-signature-256", format!("sha256={signature}"));
@@ -107,6 +115,37 @@ async fn what_was_not_taken_may_come_again() {
     check(standard(&world, "msg_1", at, &refused).await, (400, "payload_not_understood"));
     check(standard(&world, "msg_1", at, &alert("disk")).await, (200, "taken"));
     check(standard(&world, "msg_1", at, &alert("disk")).await, (200, "ignored"));
+}
+
+/// After a correction of the routes or of the kind it may say more.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_to_nothing_or_not_to_all_may_come_again() {
+    let drop = "[[route]]\nname = \"noise\"\nmatch = ['alertname = \"noise\"']\ndrop = \"noise\"\n";
+    let routes = format!("{SOURCES}{ROUTES}{drop}");
+    let world = World::with(Wish { routes: &routes, ..Wish::default() }).await;
+    let mixed = payload(&[one("disk", "firing"), json!("no alert")]).to_string();
+    for body in [alert("noise"), mixed] {
+        check(github(&world, "1", &body).await, (200, "taken"));
+        check(github(&world, "1", &body).await, (200, "taken"));
+    }
+    let both = payload(&[one("noise", "firing"), one("cpu", "firing")]).to_string();
+    let (status, answer) = github(&world, "2", &both).await;
+    assert_eq!((status, &answer["accepted"]), (200, &json!(2)), "{answer}");
+    check(github(&world, "2", &both).await, (200, "ignored"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_is_answered_as_the_kind_that_reads_it_does() {
+    let world = world().await;
+    let body = include_str!("../fixtures/icinga-notifications/firing.json");
+    for _ in 0..2 {
+        let (status, answer) = github_to(&world, "any", "1", body).await;
+        assert_eq!(status, 204, "{answer}");
+    }
+    let (_, incidents) = world.get("/api/v1/incidents").await;
+    assert_eq!(incidents["incidents"].as_array().map(Vec::len), Some(1), "{incidents}");
+    check(github_to(&world, "any", "2", &alert("disk")).await, (200, "taken"));
+    check(github_to(&world, "any", "2", &alert("disk")).await, (200, "ignored"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,10 @@
 //! The compatible endpoints: what clients of other products send, and what they are answered.
 
+use std::io::Write as _;
+
+use aws_lc_rs::hmac;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -347,6 +352,59 @@ async fn a_source_without_a_credential_serves_only_if_it_says_so() {
     check("endpoint = \"pagerduty\"", "", 202).await;
     check("endpoint = \"pagerduty\"", "\"127.0.0.0/8\"", 202).await;
     check("endpoint = \"pagerduty\"", "\"203.0.113.0/24\"", 403).await;
+}
+
+/// The signature of nothing would fit any body.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_signs_bodies_serves_no_endpoint() {
+    let routes = format!(
+        "[sources.signed]\nkind = \"pagerduty-events-v2\"\n\
+         auth = {{ hmac = {{ secret = \"s3cret\", header = \"x-signature\" }} }}\n{ROUTES}"
+    );
+    let world = World::with(Wish { routes: &routes, ..Wish::default() }).await;
+    let key = hmac::Key::new(hmac::HMAC_SHA256, b"s3cret");
+    let tag = hmac::sign(&key, b"");
+    let hex = tag.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+    let request = world.client.post(format!("{}/v2/enqueue", world.url));
+    let request = request.header("x-signature", hex);
+    let (status, answer) =
+        world.send(request.body(event("any", "trigger", Some("a")).to_string())).await;
+    assert_eq!(status, 404, "{answer}");
+    assert!(incidents(&world).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_takes_is_not_read() {
+    let routes = format!(
+        "[sources.ops]\nkind = \"opsgenie-alert-api\"\nauth = {{ token = \"k\" }}\n{ROUTES}"
+    );
+    let world = World::with(Wish { routes: &routes, ..Wish::default() }).await;
+    for path in [
+        "/v2/enqueue",
+        "/v2/change/enqueue",
+        "/integration/k/enqueue",
+        "/generic/2010-04-15/create_event.json",
+    ] {
+        check(&world, (Method::POST, path, ""), "{", (404, json!({}))).await;
+    }
+}
+
+/// Nobody is known before the body is read.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_inflates_to_no_more_than_an_event() {
+    let world = world().await;
+    for (blanks, expected) in [(400 << 10, 202), (600 << 10, 413)] {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        let event = event(PD, "trigger", Some("a")).to_string() + &" ".repeat(blanks);
+        encoder.write_all(event.as_bytes()).expect("write to memory");
+        let request = world.client.post(format!("{}/v2/enqueue", world.url));
+        let request = request.header("content-encoding", "gzip");
+        let body = encoder.finish().expect("finish in memory");
+        let (status, answer) = world.send(request.body(body)).await;
+        assert_eq!(status, expected, "{answer}");
+        let inflates = answer.to_string().contains("inflates to more than 524288 bytes");
+        assert_eq!(inflates, expected == 413, "{answer}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -72,8 +72,7 @@ impl Visit {
     async fn identify(&mut self, credential: Option<&str>) -> Result<Arc<Source>, Error> {
         let headers = self.presenting(credential);
         let query = if credential.is_some() { "" } else { self.request.query_string() };
-        let serves = |source: &&Arc<Source>| source.endpoint == Some(self.endpoint);
-        let mut sources: Vec<&Arc<Source>> = self.active.sources.values().filter(serves).collect();
+        let mut sources: Vec<&Arc<Source>> = self.sources().collect();
         sources.sort_by_key(|source| (matches!(source.profile.auth, Auth::None), &source.name));
         let mut found: Option<Arc<Source>> = None;
         let mut refused: Option<Error> = None;
@@ -95,6 +94,24 @@ impl Visit {
         Ok(source)
     }
 
+    /// The sources that serve the endpoint.
+    fn sources(&self) -> impl Iterator<Item = &Arc<Source>> {
+        self.active.sources.values().filter(|source| source.endpoint == Some(self.endpoint))
+    }
+
+    /// Whether any source serves the endpoint to the client's address: where the credential is in the body, nothing is
+    /// read in vain.
+    fn served(&self) -> Result<(), Error> {
+        let mut refused = Error::NotServed { kind: self.endpoint.kind() };
+        for source in self.sources() {
+            match hooks::address(&self.shared, &self.request, &self.headers, source) {
+                Ok(_) => return Ok(()),
+                Err(error) => refused = error,
+            }
+        }
+        Err(refused)
+    }
+
     /// Whether `source` takes requests with these headers.
     async fn asks(
         &self,
@@ -102,6 +119,10 @@ impl Visit {
         headers: &[(String, String)],
         query: &str,
     ) -> Result<(), Error> {
+        // Without the body its signature would be one of nothing, which fits any body.
+        if source.profile.auth.needs_body() {
+            return Err(Error::NotServed { kind: self.endpoint.kind() });
+        }
         let address = hooks::address(&self.shared, &self.request, &self.headers, source)?;
         let certificate = tls::client(&self.request);
         let presented = Presented { headers, query, body: &[], address, certificate };
@@ -115,8 +136,27 @@ impl Visit {
         other.cloned().chain([own]).collect()
     }
 
-    /// Reads the body; `bytes_max` bounds it as received and after inflating.
-    async fn read(&mut self, mut payload: web::Payload, bytes_max: usize) -> Result<Bytes, Error> {
+    /// Reads the body of a client that is known: `bytes_max` bounds it as received.
+    async fn read(&mut self, payload: web::Payload, bytes_max: usize) -> Result<Bytes, Error> {
+        self.read_within(payload, bytes_max, self.shared.limits.inflated_bytes_max).await
+    }
+
+    /// Reads the body of a client that nobody knows yet: `bytes_max` bounds it as received and after inflating.
+    async fn read_unknown(
+        &mut self,
+        payload: web::Payload,
+        bytes_max: usize,
+    ) -> Result<Bytes, Error> {
+        let inflated_max = bytes_max.min(self.shared.limits.inflated_bytes_max);
+        self.read_within(payload, bytes_max, inflated_max).await
+    }
+
+    async fn read_within(
+        &mut self,
+        mut payload: web::Payload,
+        bytes_max: usize,
+        inflated_max: usize,
+    ) -> Result<Bytes, Error> {
         let busy = self.busy();
         let failed = |source| Error::Body { busy, source };
         let limits = self.shared.limits;
@@ -124,7 +164,6 @@ impl Visit {
         let raw = raw.await.map_err(failed)?;
         let encoding = self.request.headers().get(header::CONTENT_ENCODING);
         let encoding = encoding.map(header::HeaderValue::as_bytes);
-        let inflated_max = limits.inflated_bytes_max;
         body::inflate(encoding, raw, inflated_max, &mut self.share).await.map_err(failed)
     }
 

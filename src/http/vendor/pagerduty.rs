@@ -1,7 +1,7 @@
 //! PagerDuty Events API v2 and v1 (PagerDuty developer documentation, "Events API v2" and "Events API v1").
 //!
-//! The routing key stands in the body, so the body is read before anybody is known: at most 512 KB, as there. The words
-//! of the errors are those that clients of the real API have in their logs.
+//! The routing key stands in the body, so the body is read before anybody is known: at most 512 KB, as there, also after
+//! inflating, and only where a source serves the endpoint. The words of the errors are those that clients of the real API have in their logs.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
@@ -64,8 +64,8 @@ async fn event(
     visit: &mut Visit,
     payload: web::Payload,
 ) -> Result<HttpResponse, Error> {
-    let mut body = visit.read(payload, PAGERDUTY_EVENT_BYTES_MAX).await?;
-    check_size(visit, body.len(), PAGERDUTY_EVENT_BYTES_MAX)?;
+    visit.served()?;
+    let mut body = visit.read_unknown(payload, PAGERDUTY_EVENT_BYTES_MAX).await?;
     let mut event = visit.object(&body)?;
     let Some(key) = routing_key(form, visit, &event) else {
         let faults = [fault(form.missing(form.key_field()))].into_iter().chain(form.faults(&event));

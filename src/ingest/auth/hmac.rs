@@ -5,6 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::{hmac, signature};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
@@ -61,6 +62,9 @@ impl FromStr for Encoding {
         }
     }
 }
+
+/// Fewest bytes of a key in base64: Standard Webhooks has 24 to 64, and what decodes to less is no such key.
+const KEY_BYTES_MIN: usize = 16;
 
 /// How the secret becomes the key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -134,13 +138,20 @@ enum Key {
 }
 
 impl Key {
-    /// Compares in constant time, or checks with a public key.
-    fn fits(&self, content: &[u8], presented: &[u8]) -> bool {
+    /// Whether any of the signatures is that of `content`. The content is hashed once, however many are presented (a
+    /// public key hashes it with each); each is compared in constant time.
+    fn fits(&self, content: &[u8], presented: &[Vec<u8>]) -> bool {
         match self {
-            Self::Hash(key) => hmac::verify(key, content, presented).is_ok(),
-            Self::Public(key) => signature::UnparsedPublicKey::new(&signature::ED25519, key)
-                .verify(content, presented)
-                .is_ok(),
+            Self::Hash(key) => {
+                let tag = hmac::sign(key, content);
+                let same = |signature: &[u8]| verify_slices_are_equal(tag.as_ref(), signature);
+                presented.iter().fold(false, |found, signature| found | same(signature).is_ok())
+            }
+            Self::Public(key) => {
+                let key = signature::UnparsedPublicKey::new(&signature::ED25519, key);
+                let fits = |signature: &[u8]| key.verify(content, signature);
+                presented.iter().fold(false, |found, signature| found | fits(signature).is_ok())
+            }
         }
     }
 }
@@ -199,16 +210,17 @@ impl Hmac {
         let header = presented.header(&self.parts.header).ok_or_else(missing)?;
         let timestamp =
             self.parts.time.as_ref().map(|time| time.read(presented, now)).transpose()?;
+        let signatures: Vec<Vec<u8>> = self.signatures(header).collect();
         let content = self.parts.content.of(presented, timestamp.unwrap_or(""));
         let content = content.ok_or_else(missing)?;
-        let signatures: Vec<Vec<u8>> = self.signatures(header).collect();
+        if signatures.is_empty() {
+            return Err(Refused::Wrong { scheme });
+        }
         // Every key meets every signature, whichever fits.
         let mut found = None;
         for (position, key) in &self.keys {
-            for signature in &signatures {
-                let fits = key.fits(&content, signature);
-                found = found.or(fits.then_some(*position));
-            }
+            let fits = key.fits(&content, &signatures);
+            found = found.or(fits.then_some(*position));
         }
         let found = found.ok_or(Refused::Wrong { scheme })?;
         Ok((found, self.delivery(presented, &content)))
@@ -268,12 +280,17 @@ fn key(algorithm: Algorithm, form: KeyForm, secret: &Secret) -> Result<Option<Ke
         }
     };
     match form {
+        KeyForm::Text if text.is_empty() => Err(Error::Signature { detail: "a secret is empty" }),
         KeyForm::Text => Ok(Some(Key::Hash(Box::new(hmac::Key::new(hash, text.as_bytes()))))),
         KeyForm::Base64 if text.starts_with(PUBLIC) => Ok(None),
         KeyForm::Base64 => {
             let decoded = BASE64_STANDARD.decode(text.strip_prefix("whsec_").unwrap_or(text));
-            let key = hmac::Key::new(hash, &decoded.map_err(|_| NOT_BASE64)?);
-            Ok(Some(Key::Hash(Box::new(key))))
+            let decoded = decoded.map_err(|_| NOT_BASE64)?;
+            // `whsec_` alone would be a key that everybody has.
+            if decoded.len() < KEY_BYTES_MIN {
+                return Err(Error::Signature { detail: "a secret is of less than 16 bytes" });
+            }
+            Ok(Some(Key::Hash(Box::new(hmac::Key::new(hash, &decoded)))))
         }
     }
 }
@@ -380,6 +397,21 @@ mod tests {
     }
 
     #[test]
+    fn each_key_meets_all_signatures() {
+        let key = Key::Hash(Box::new(hmac::Key::new(hmac::HMAC_SHA256, b"s3cret")));
+        let tag = decode_hex(SHA256_HEX).expect("hexadecimal");
+        let (short, other) = (tag[..31].to_vec(), vec![0; 32]);
+        for (presented, expected) in [
+            (vec![], false),
+            (vec![other.clone(), short.clone()], false),
+            (vec![other.clone(), short.clone(), tag.clone()], true),
+            (vec![tag.clone(), other.clone(), short.clone()], true),
+        ] {
+            assert_eq!(key.fits(BODY.as_bytes(), &presented), expected, "{presented:?}");
+        }
+    }
+
+    #[test]
     fn signed_times() {
         let grafana = || stamped("{timestamp}:{body}", &["s3cret"]);
         let signature =
@@ -410,7 +442,10 @@ mod tests {
             [("x-signature", signature), ("x-time", "1772366400"), ("webhook-id", "msg_1")];
         check(standard(secret), &headers, BODY, Ok(0));
         check(standard(secret), &headers[..2], BODY, Err("missing"));
-        assert!(Hmac::new(standard("whsec_*")).is_err());
+        for secret in ["whsec_*", "whsec_", "whsec_MDEyMzQ1Njc4OWFiY2Rl"] {
+            assert!(Hmac::new(standard(secret)).is_err(), "{secret}");
+        }
+        assert!(Hmac::new(standard("whsec_MDEyMzQ1Njc4OWFiY2RlZg==")).is_ok());
     }
 
     #[test]

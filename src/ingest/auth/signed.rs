@@ -145,9 +145,9 @@ impl SigningTime {
 /// Seconds or milliseconds since the epoch, RFC 3339, or the date of an HTTP header.
 fn signing_time(text: &str) -> Option<Timestamp> {
     /// Larger numbers are milliseconds: as seconds this is the year 5138.
-    const SECONDS_MAX: i64 = 100_000_000_000;
+    const SECONDS_MAX: u64 = 100_000_000_000;
     match text.parse::<i64>() {
-        Ok(number) if number.abs() < SECONDS_MAX => Some(Timestamp::from_secs(number)),
+        Ok(number) if number.unsigned_abs() < SECONDS_MAX => Some(Timestamp::from_secs(number)),
         Ok(number) => Some(Timestamp::from_micros(number.saturating_mul(1_000))),
         Err(_) => Timestamp::parse_rfc3339(text).or_else(|| http_date(text)),
     }
@@ -190,6 +190,9 @@ mod tests {
             ("", None),
             ("GMT", None),
             ("99999999999999999999", None),
+            ("-1504765804", Some(-1_504_765_804)),
+            ("-9223372036854775808", Some(-9_223_372_036_855)),
+            ("9223372036854775807", Some(9_223_372_036_854)),
         ] {
             assert_eq!(signing_time(text).map(Timestamp::as_secs), expected, "{text:?}");
         }

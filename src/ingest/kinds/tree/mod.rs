@@ -17,6 +17,9 @@ use crate::limits::{PAYLOAD_DEPTH_MAX, PAYLOAD_VALUES_MAX};
 /// Query parameters that carry our own credentials and never become part of a payload.
 const CREDENTIAL_PARAMETERS: [&str; 2] = ["auth", "access_token"];
 
+/// Longest text of what is wrong with a payload.
+const DETAIL_CHARS_MAX: usize = 200;
+
 /// The tree of `payload`: its body, or its query where it has none (GET).
 pub fn parse(payload: &Payload<'_>) -> Result<Value, Error> {
     let media_type = payload.media_type();
@@ -189,8 +192,10 @@ fn too_many_values() -> Error {
     Error::TooLarge { limit: "PAYLOAD_VALUES_MAX", detail }
 }
 
+/// `detail` may quote the payload: it is cut, because it goes into logs and answers.
 fn syntax(format: &'static str, detail: &(impl ToString + ?Sized)) -> Error {
-    Error::Syntax { format, detail: detail.to_string() }
+    let detail = detail.to_string().chars().take(DETAIL_CHARS_MAX).collect();
+    Error::Syntax { format, detail }
 }
 
 #[cfg(test)]
@@ -235,6 +240,28 @@ mod tests {
         let tree = parse_as("", b"", "auth=secret&alertType=1&x=%41");
         assert_eq!(tree, Ok(json!({"alertType": "1", "x": "A"})));
         assert!(matches!(parse_as("", b" \n", "auth=secret"), Err(Error::Syntax { .. })));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_in_few_words() {
+        let name = "ü".repeat(2_000);
+        let part = [
+            format!("--x\r\nContent-Disposition: form-data; name={name}\r\n\r\n").as_bytes(),
+            b"\xff\r\n--x--",
+        ]
+        .concat();
+        let xml = format!("<{name}></a>");
+        for (content_type, body) in [
+            ("multipart/form-data; boundary=x", part.as_slice()),
+            ("application/xml", xml.as_bytes()),
+        ] {
+            match parse_as(content_type, body, "") {
+                Err(Error::Syntax { detail, .. }) => {
+                    assert!(detail.chars().count() <= DETAIL_CHARS_MAX, "{detail}");
+                }
+                other => panic!("{content_type}: {other:?}"),
+            }
+        }
     }
 
     #[test]

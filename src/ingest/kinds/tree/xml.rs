@@ -2,6 +2,7 @@
 //! (`#text`) and its children by local name; repeated children become an array. Entities beyond the five of XML itself
 //! are refused, so nothing expands; document types are skipped.
 
+use quick_xml::errors::{IllFormedError, SyntaxError};
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, escape};
 use serde_json::{Map, Value};
@@ -9,6 +10,9 @@ use serde_json::{Map, Value};
 use super::{push, syntax, too_deep, too_many_values};
 use crate::ingest::kinds::Error;
 use crate::limits::{PAYLOAD_DEPTH_MAX, PAYLOAD_VALUES_MAX};
+
+const BAD_REFERENCE: &str = "bad or unknown reference";
+const BAD_ATTRIBUTE: &str = "bad attribute";
 
 /// One open element.
 #[derive(Default)]
@@ -38,7 +42,7 @@ pub fn parse(body: &str) -> Result<Value, Error> {
     // The first element stands for the document itself.
     let mut open = vec![Element::default()];
     loop {
-        let event = reader.read_event().map_err(|error| at(&reader, &error))?;
+        let event = reader.read_event().map_err(|error| at(&reader, wrong(&error)))?;
         values += 1;
         if values > PAYLOAD_VALUES_MAX {
             return Err(too_many_values());
@@ -63,7 +67,7 @@ pub fn parse(body: &str) -> Result<Value, Error> {
             Event::CData(data) => add(&mut open, &data.xml10_content()),
             Event::GeneralRef(reference) => {
                 let known = format!("&{};", &*reference);
-                let text = escape::unescape(&known).map_err(|error| at(&reader, &error))?;
+                let text = escape::unescape(&known).map_err(|_| at(&reader, BAD_REFERENCE))?;
                 add(&mut open, &text);
             }
             Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
@@ -74,9 +78,7 @@ pub fn parse(body: &str) -> Result<Value, Error> {
         Some(document) if open.is_empty() && !document.members.is_empty() => {
             Ok(Value::Object(document.members))
         }
-        Some(element) if !open.is_empty() => {
-            Err(syntax("XML", &format!("element {:?} is not closed", element.name)))
-        }
+        Some(_) if !open.is_empty() => Err(at(&reader, "an element is not closed")),
         _ => Err(syntax("XML", "no element")),
     }
 }
@@ -90,7 +92,7 @@ fn element(
     let mut attributes = start.attributes();
     // The check for duplicates compares each attribute with each other.
     for attribute in attributes.with_checks(false) {
-        let attribute = attribute.map_err(|error| at(reader, &error))?;
+        let attribute = attribute.map_err(|_| at(reader, BAD_ATTRIBUTE))?;
         *values += 1;
         if *values > PAYLOAD_VALUES_MAX {
             return Err(too_many_values());
@@ -98,7 +100,8 @@ fn element(
         if attribute.key.into_inner().starts_with("xmlns") {
             continue;
         }
-        let value = escape::unescape(&attribute.value).map_err(|error| at(reader, &error))?;
+        let value = escape::unescape(&attribute.value);
+        let value = value.map_err(|_| at(reader, BAD_REFERENCE))?;
         let name = format!("@{}", attribute.key.local_name().into_inner());
         members.insert(name, Value::String(value.into_owned()));
     }
@@ -122,11 +125,28 @@ fn add(open: &mut [Element], text: &str) {
     }
 }
 
-fn at(reader: &Reader<&[u8]>, error: &impl std::fmt::Display) -> Error {
-    syntax(
-        "XML",
-        &format!("{error} at byte {}", reader.error_position().max(reader.buffer_position())),
-    )
+/// The kind of error without the names of the payload, which the parser quotes whole.
+fn wrong(error: &quick_xml::Error) -> &'static str {
+    use quick_xml::Error as Wrong;
+    match error {
+        Wrong::Syntax(SyntaxError::InvalidBangMarkup) => "unknown markup",
+        Wrong::Syntax(_) => "markup is not closed",
+        Wrong::IllFormed(IllFormedError::MissingEndTag(_)) => "an element is not closed",
+        Wrong::IllFormed(IllFormedError::UnmatchedEndTag(_)) => {
+            "end of an element that is not open"
+        }
+        Wrong::IllFormed(IllFormedError::MismatchedEndTag { .. }) => "end of another element",
+        Wrong::IllFormed(IllFormedError::UnclosedReference) | Wrong::Escape(_) => BAD_REFERENCE,
+        Wrong::IllFormed(_) => "bad declaration",
+        Wrong::InvalidAttr(_) => BAD_ATTRIBUTE,
+        Wrong::Namespace(_) => "bad namespace",
+        Wrong::Encoding(_) | Wrong::Io(_) => "cannot be decoded",
+    }
+}
+
+fn at(reader: &Reader<&[u8]>, wrong: &str) -> Error {
+    let position = reader.error_position().max(reader.buffer_position());
+    syntax("XML", &format!("{wrong} at byte {position}"))
 }
 
 #[cfg(test)]
@@ -151,16 +171,20 @@ mod tests {
         let bomb = r#"<!DOCTYPE x [<!ENTITY a "aaaa">]><x>&a;</x>"#;
         let deep = "<a>".repeat(PAYLOAD_DEPTH_MAX + 2);
         let rows = [
-            ("<a><b></a>", "body is not valid XML"),
-            ("<a>", "body is not valid XML: element \"a\" is not closed"),
-            ("<a b=1></a>", "body is not valid XML"),
+            ("<a><b></a>", "body is not valid XML: end of another element at byte "),
+            ("<a>", "body is not valid XML: an element is not closed at byte 3"),
+            ("<a b=1></a>", "body is not valid XML: bad attribute at byte "),
+            ("<a b='&secret;'/>", "body is not valid XML: bad or unknown reference at byte "),
+            ("</secret>", "body is not valid XML: end of an element that is not open at byte "),
+            ("<a", "body is not valid XML: markup is not closed at byte "),
             ("<!-- only -->", "body is not valid XML: no element"),
-            (bomb, "body is not valid XML"),
+            (bomb, "body is not valid XML: bad or unknown reference at byte "),
             (&deep, "payload exceeds PAYLOAD_DEPTH_MAX"),
         ];
         for (body, expected) in rows {
             let error = parse(body).expect_err(expected).to_string();
             assert!(error.starts_with(expected), "{error} / {expected}");
+            assert!(!error.contains("secret"), "{error}");
         }
     }
 }
