@@ -2,7 +2,7 @@
 //!
 //! A header that only one vendor sets is a surer sign than fields. Of two kinds with the same sign one wins only if it
 //! says that it is the special form of the other ([`SourceKind::over`]); else the payload is refused with the names of
-//! both, because a wrong guess would be noticed by nobody. What nobody knows is read by [`generic`].
+//! both, because a wrong guess would be noticed by nobody. What nobody knows is read by the kind `generic`.
 
 use std::sync::Arc;
 
